@@ -1,0 +1,2 @@
+/* Breaks a rule on purpose: base stands below loop. */
+#include "loop/loop.h"

@@ -1,0 +1,2 @@
+/* Breaks a rule on purpose: store and loop stand on one floor. */
+#  include "loop/task.h"
