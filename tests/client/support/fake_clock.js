@@ -1,0 +1,46 @@
+'use strict';
+/* Time that moves only when a test says so. */
+
+class FakeClock {
+  constructor(now) {
+    this.time = now || 1700000000000;
+    this.timers = new Map();
+    this.last = 0;
+    this.now = () => this.time;
+    this.setTimeout = this.setTimeout.bind(this);
+    this.clearTimeout = this.clearTimeout.bind(this);
+  }
+
+  setTimeout(run, ms) {
+    this.timers.set(++this.last, {run, at: this.time + Math.max(0, ms || 0)});
+    return this.last;
+  }
+
+  clearTimeout(id) { this.timers.delete(id); }
+
+  /* Milliseconds from now at which timers are set, soonest first. */
+  get due() { return [...this.timers.values()].map(timer => timer.at - this.time).sort((a, b) => a - b); }
+
+  /* Lets time pass, timer by timer, and what each starts run to its end. */
+  async pass(ms) {
+    const end = this.time + ms;
+    await settle();
+    for (;;) {
+      const next = [...this.timers].filter(([, timer]) => timer.at <= end)
+        .sort((a, b) => a[1].at - b[1].at)[0];
+      if (!next) break;
+      this.time = Math.max(this.time, next[1].at);
+      this.timers.delete(next[0]);
+      next[1].run();
+      await settle();
+    }
+    this.time = end;
+  }
+}
+
+/* Everything that can happen without time passing has happened. */
+async function settle() {
+  for (let i = 0; i < 20; i++) await new Promise(resolve => setImmediate(resolve));
+}
+
+module.exports = {FakeClock, settle};
