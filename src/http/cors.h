@@ -1,0 +1,20 @@
+/* cors.h - which other origins' pages may read an answer (the Fetch standard, "CORS protocol").
+ *
+ * The answer names the request's own origin or none: never a list, never "*". */
+#ifndef HTTP_CORS_H
+#define HTTP_CORS_H
+
+#include "http/request.h"
+
+/* Sets request->origin_allowed and origin_credentials. An origin is allowed at a collection whose
+ * domain is its host (whether or not the collection is there, also when the request is refused),
+ * where the route is open to anybody, and everywhere if the configuration allows it. */
+void cors_decide(struct request *request);
+
+/* True for tables whose requests browsers may announce by OPTIONS: the public one. */
+bool cors_has_preflight(const struct route *routes);
+
+/* Appends the header lines, each ended by CRLF. */
+void cors_put_headers(const struct request *request, struct buf *out);
+
+#endif

@@ -1,0 +1,115 @@
+/* http.h - the HTTP side of the program: what it works with, and its two faces, public and admin.
+ *
+ * http/ is floor 4: the wire. A request comes in through connection.c, the one file that knows
+ * evhttp, finds its row in a route table, and goes through the row's steps as a task; what the
+ * steps put into the reply goes out through connection.c again:
+ *
+ *     listener -> route -> limits -> auth -> collection -> (queue -> journal ->) database -> reply
+ *
+ * Nothing in this room looks above it: who starts the program fills struct http_services. */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+
+#include "auth/access.h"
+#include "auth/login.h"
+#include "base/conf.h"
+#include "loop/loop.h"
+#include "sync/committer.h"
+#include "sync/limits.h"
+#include "sync/stream.h"
+
+struct evhttp;
+struct request;
+struct route;
+struct site;
+
+enum access_log { ACCESS_LOG_OFF, ACCESS_LOG_ON };
+
+/* What the configuration says of HTTP. Changed in place when it is read anew. */
+struct http_settings {
+    struct str base_path;           /* "" or "/prefix", no "/" at the end */
+    const char *const *allow_origins; /* further origins that may read answers; "*" is not one */
+    size_t allow_origin_count;
+    uint64_t max_connections;
+    uint64_t max_header_bytes;
+    uint64_t idle_timeout_ms;
+    uint64_t poll_time_s; /* X-Sync-Poll-Time; 0: none */
+    bool access_log;
+    const char *version;
+};
+
+/* All borrowed; they outlive the requests. */
+struct http_services {
+    struct loop *loop;
+    struct streams *streams;
+    struct committer *committer;
+    struct access *access;
+    struct login *login;
+    const struct limits *limits;
+    const struct http_settings *settings;
+    struct site *site; /* files to serve: the client, and the document root */
+    /* POST /drain and the status page ask the top floor. */
+    void (*drain)(void *context);
+    const char *(*not_ready)(void *context); /* NULL: take traffic; else why not */
+    void *context;
+};
+
+/* Counted since start; the admin face prints them (metrics.c). */
+enum { HTTP_STATUS_CLASSES = 6, HTTP_LATENCY_BUCKETS = 12 };
+
+struct http_stats {
+    uint64_t requests[HTTP_STATUS_CLASSES]; /* by first digit of the status */
+    uint64_t latency[HTTP_LATENCY_BUCKETS]; /* see metrics.c for the bounds */
+    uint64_t latency_us_total;
+    uint64_t bytes_in, bytes_out; /* bodies */
+    uint64_t objects_in, objects_out;
+    uint64_t refused_logins, accept_failures, refused_connections;
+};
+
+enum { HTTP_LISTENERS_MOST = 32 };
+
+/* One face: a route table on some listeners. */
+struct http {
+    struct http_services services;
+    const struct route *routes;
+    struct evhttp *evhttp;
+    struct http_listener {
+        struct http *http;
+        void *bound;         /* struct evhttp_bound_socket */
+        struct event *again; /* switches accepting on again after the descriptors ran out */
+        char *unix_path;     /* to be removed at the end; NULL for TCP */
+        char name[128];      /* "127.0.0.1:8088" with the real port */
+    } listeners[HTTP_LISTENERS_MOST];
+    size_t listener_count;
+    struct list requests;    /* of struct request, under way */
+    size_t request_count;
+    uint64_t connection_count;
+    bool draining;
+    struct http_stats stats;
+    uint64_t next_id;        /* of requests */
+    uint64_t id_prefix;      /* random, so that ids of restarts differ */
+};
+
+MUST_CHECK bool http_open(struct http *http, const struct http_services *services,
+                          const struct route *routes, struct error *error);
+
+/* "ADDRESS:PORT", "[ADDRESS]:PORT", "*:PORT", or "unix:PATH". Port 0 lets the system choose;
+ * listeners[].name tells which. An old socket file nobody listens on is replaced. */
+MUST_CHECK bool http_listen(struct http *http, const char *where, struct error *error);
+
+/* Conf check of one item of listen. */
+MUST_CHECK bool http_check_listen(const char *where, struct error *error);
+
+/* True if where can be reached from this machine only. */
+bool http_listen_is_local(const char *where);
+
+/* Applies settings that evhttp keeps by itself (limits, timeouts); after http_open and each reload. */
+void http_apply_settings(struct http *http);
+
+/* Takes no new connections, ends held reads, asks clients to close. Requests under way go on. */
+void http_drain(struct http *http);
+
+/* Cancels what is under way and closes. Harmless twice, and on all-zero. */
+void http_close(struct http *http);
+
+#endif

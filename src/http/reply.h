@@ -1,0 +1,20 @@
+/* reply.h - what goes back: the one table of error codes and statuses, the headers, the body. */
+#ifndef HTTP_REPLY_H
+#define HTTP_REPLY_H
+
+#include "http/request.h"
+
+/* Turns the reply into the answer to a failure: status, {"error","message"} and, for refused objects,
+ * "errors". Whatever else the reply held is dropped. */
+void reply_put_error(struct request *request, const struct error *error);
+
+/* Status of a kind of failure. */
+int reply_status_of(enum error_code code);
+
+/* Completes the headers and sends. */
+void reply_send(struct request *request);
+
+/* Appends the name of the request for logs and the X-Request-Id header: 16 hexadecimal digits. */
+void reply_put_id(const struct request *request, struct buf *out);
+
+#endif

@@ -1,0 +1,113 @@
+/* request.h - one HTTP request on its way through the program, from its birth in connection.c to
+ * the reply that goes out through there.
+ *
+ * It owns or borrows all that its steps need. Borrowed slices point into evhttp's request and are
+ * valid until the reply is sent. */
+#ifndef HTTP_REQUEST_H
+#define HTTP_REQUEST_H
+
+#include "auth/origin.h"
+#include "http/http.h"
+#include "sync/append.h"
+#include "sync/listing.h"
+#include "sync/pull.h"
+#include "sync/watch.h"
+
+struct evhttp_request;
+
+/* Bits, so that a route can name several. */
+enum method {
+    METHOD_GET = 1,
+    METHOD_HEAD = 2,
+    METHOD_POST = 4,
+    METHOD_OPTIONS = 8,
+    METHOD_OTHER = 16,
+};
+
+/* Who may read an answer from another origin. */
+enum cors_rule {
+    CORS_NONE,       /* admin */
+    CORS_COLLECTION, /* the origin whose host is the collection's domain, or an allowed one */
+    CORS_ANYBODY,    /* no credentials are looked at, or they must be given by hand: any origin */
+};
+
+enum reply_cache { REPLY_NO_STORE, REPLY_REVALIDATE };
+
+struct reply {
+    int status;
+    const char *content_type;  /* NULL: application/json */
+    enum reply_cache cache;
+    struct buf body;           /* goes out and is freed */
+    struct str file;           /* instead of body: bytes that outlive the reply */
+    const char *allow;         /* Allow header; NULL: none */
+    uint64_t retry_after_s;    /* 0: none */
+    char etag[40];             /* with quotes; empty: none */
+    const char *csp;           /* Content-Security-Policy; NULL: none */
+    const char *location;      /* Location; NULL: none */
+    bool preflight;
+    bool closes; /* the connection, after this reply */
+};
+
+struct request {
+    struct task task;
+    struct http *http;
+    struct list on_http;
+    struct evhttp_request *evhttp;
+    bool gone;                     /* the connection broke: no reply can be sent */
+    bool owns_evhttp;              /* then evhttp may leave its request to us */
+    const struct route *route;     /* NULL: none matched */
+
+    /* What was asked. */
+    enum method method;
+    const char *method_name;
+    struct str uri, path, query_text; /* path without base_path; still coded */
+    struct str origin_text, authorization, trusted_user, content_type, if_none_match, user_agent;
+    struct str host;
+    bool trusted_user_twice;
+    size_t body_length;
+    char peer[64];
+    uint64_t id, started_us;
+
+    /* What was found out. */
+    struct address address;
+    struct query query;
+    struct error query_error; /* for routes that look at the query; see request_check_query */
+    bool origin_allowed;      /* another origin's page may read the answer */
+    bool origin_credentials;  /* and be sent with cookies */
+    struct stream *stream;
+
+    struct error refusal; /* what ends the request before a route's steps can run */
+
+    /* What single routes need while they wait. */
+    struct objects objects;
+    struct append_wait append_wait;
+    struct pull pull;
+    struct watch watch;
+    struct event *hangup; /* while held: the client has gone or sends more */
+    struct listing listing;
+    uint64_t objects_in, objects_out; /* for log and metrics */
+
+    struct reply reply;
+};
+
+static inline struct request *request_of(struct task *task)
+{
+    return OWNER_OF(task, struct request, task);
+}
+
+/* connection.c calls it for each request, with what was asked filled in: finds the route and starts
+ * its steps. The request may be freed when this returns. */
+void request_start(struct request *request);
+
+/* `ended` of every route's task kind: completes the reply, sends it, logs it, frees the request. */
+void request_ended(struct task *task);
+
+/* Steps that many routes begin with. */
+enum step request_check_query(struct task *task);
+
+/* Credentials good for request->address (of a route that has one), else 401. What changes something
+ * and stands on a proxy's login must come from an allowed origin, else 403: a browser sends cookies
+ * along with any site's POST. */
+enum step request_check_access(struct task *task);
+
+#endif

@@ -1,0 +1,114 @@
+#include "http/routes.h"
+
+const struct route routes_public[] = {
+    {METHOD_GET | METHOD_HEAD, ROUTE_EXACT, "/syncclient.js", false, CORS_ANYBODY,
+     {"client_script", client_script_steps, request_ended}},
+    {METHOD_GET | METHOD_HEAD, ROUTE_EXACT, "/info", false, CORS_ANYBODY,
+     {"info", info_steps, request_ended}},
+    {METHOD_POST, ROUTE_EXACT, "/verify", false, CORS_ANYBODY,
+     {"verify", verify_steps, request_ended}},
+    {METHOD_POST, ROUTE_COLLECTION, NULL, true, CORS_COLLECTION,
+     {"delete", delete_steps, request_ended}},
+    {METHOD_POST, ROUTE_COLLECTION, NULL, false, CORS_COLLECTION,
+     {"append", append_steps, request_ended}},
+    {METHOD_GET | METHOD_HEAD, ROUTE_COLLECTION, NULL, false, CORS_COLLECTION,
+     {"read", read_steps, request_ended}},
+    {METHOD_GET | METHOD_HEAD, ROUTE_USER, NULL, false, CORS_COLLECTION,
+     {"list", list_steps, request_ended}},
+    {METHOD_GET | METHOD_HEAD, ROUTE_ANY, NULL, false, CORS_NONE,
+     {"file", file_steps, request_ended}},
+    {0},
+};
+
+const struct route routes_admin[] = {
+    {METHOD_GET | METHOD_HEAD, ROUTE_EXACT, "/health", false, CORS_NONE,
+     {"health", health_steps, request_ended}},
+    {METHOD_GET | METHOD_HEAD, ROUTE_EXACT, "/livez", false, CORS_NONE,
+     {"health", health_steps, request_ended}},
+    {METHOD_GET | METHOD_HEAD, ROUTE_EXACT, "/ready", false, CORS_NONE,
+     {"ready", ready_steps, request_ended}},
+    {METHOD_GET | METHOD_HEAD, ROUTE_EXACT, "/readyz", false, CORS_NONE,
+     {"ready", ready_steps, request_ended}},
+    {METHOD_GET | METHOD_HEAD, ROUTE_EXACT, "/metrics", false, CORS_NONE,
+     {"metrics", metrics_steps, request_ended}},
+    {METHOD_GET | METHOD_HEAD, ROUTE_EXACT, "/status", false, CORS_NONE,
+     {"status", status_steps, request_ended}},
+    {METHOD_POST, ROUTE_EXACT, "/drain", false, CORS_NONE,
+     {"drain", drain_steps, request_ended}},
+    {0},
+};
+
+/* What a path is, as far as the table asks. */
+static bool find_pattern(struct request *request, enum route_pattern *pattern, struct error *error)
+{
+    *pattern = ROUTE_ANY;
+    if (!address_is_meant(request->path))
+        return true;
+    if (!address_parse(&request->address, request->path, error))
+        return false;
+    *pattern = request->address.bucket[0] ? ROUTE_COLLECTION : ROUTE_USER;
+    return true;
+}
+
+static bool is_reserved(const struct address *address)
+{
+    struct str rest = str_of(address->bucket);
+    struct str segment;
+
+    while (str_split(&rest, '/', &segment)) {
+        if (str_starts_with(segment, STR("+")))
+            return true;
+    }
+    return false;
+}
+
+/* Files are for what no other row is about. */
+static bool fits(const struct route *route, const struct request *request,
+                 enum route_pattern pattern, unsigned allowed)
+{
+    if (route->pattern == ROUTE_EXACT)
+        return str_equals(request->path, str_of(route->path));
+    return route->pattern == pattern && (pattern != ROUTE_ANY || !allowed);
+}
+
+const struct route *routes_find(const struct route *table, struct request *request,
+                                unsigned *allowed, struct error *error)
+{
+    enum route_pattern pattern = ROUTE_ANY;
+
+    if (!find_pattern(request, &pattern, error))
+        return NULL;
+    *allowed = 0;
+    for (const struct route *route = table; route->methods; route++) {
+        if (!fits(route, request, pattern, *allowed))
+            continue;
+        /* Only a POST deletes: a link, a prefetch or an image must never be able to. */
+        if (pattern == ROUTE_COLLECTION && route->deletes != request->query.deletes)
+            continue;
+        *allowed |= route->methods;
+        if (!(route->methods & request->method))
+            continue;
+        if (pattern != ROUTE_COLLECTION || !is_reserved(&request->address))
+            return route;
+        error_set(error, ERROR_NOT_FOUND, "path segments that begin with \"+\" are reserved");
+        return NULL;
+    }
+    if (*allowed)
+        error_set(error, ERROR_METHOD, "%s is not possible here, %s is", request->method_name,
+                  routes_method_names(*allowed));
+    else
+        error_set(error, ERROR_NOT_FOUND, "there is nothing at %.*s", STR_ARG(request->path));
+    return NULL;
+}
+
+const char *routes_method_names(unsigned methods)
+{
+    switch (methods) {
+    case METHOD_POST:
+        return "POST, OPTIONS";
+    case METHOD_GET | METHOD_HEAD:
+        return "GET, HEAD, OPTIONS";
+    default:
+        return "GET, HEAD, POST, OPTIONS";
+    }
+}

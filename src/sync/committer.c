@@ -1,0 +1,365 @@
+#include "sync/committer.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A group on its way through the journal thread. The commits stay their writers', who wait. */
+struct group {
+    struct offload_job job;
+    struct committer *committer;
+    struct list commits;
+    struct journal_group frames;
+    uint64_t bytes, started_us;
+    struct error error; /* of the whole group */
+};
+
+static struct commit *commit_of(struct list *node)
+{
+    return OWNER_OF(node, struct commit, link);
+}
+
+static bool put_frames(struct group *group, struct error *error)
+{
+    struct buf body = {0};
+    struct list *node;
+
+    for (node = group->commits.next; node != &group->commits; node = node->next) {
+        const struct commit *commit = commit_of(node);
+
+        buf_reset(&body);
+        if (commit->batch)
+            batch_write_frame(commit->batch, &body);
+        else
+            deletion_write_frame(commit->deletion, &body);
+        if (!buf_ok(&body, error))
+            break;
+        journal_group_add(&group->frames, commit->batch ? JOURNAL_BATCH : JOURNAL_DELETION,
+                          buf_str(&body));
+    }
+    bool ok = node == &group->commits && buf_ok(&group->frames.bytes, error);
+    buf_clear(&body);
+    group->bytes = group->frames.bytes.length;
+    return ok;
+}
+
+/* On the journal thread. What could not be applied must not come back by a replay. */
+static void cancel_batch(struct committer *committer, struct commit *commit)
+{
+    struct journal_group group = {0};
+    struct buf body = {0};
+    struct error error;
+
+    journal_write_cancel(&body, commit->batch->path, commit->batch->identity.id,
+                         commit->batch->before.count);
+    journal_group_add(&group, JOURNAL_CANCEL, buf_str(&body));
+    if (!buf_ok(&body, &error) || !journal_write(&committer->journal, &group, &error))
+        commit->undone = false;
+    journal_group_clear(&group);
+    buf_clear(&body);
+}
+
+static void apply_commit(struct committer *committer, struct commit *commit)
+{
+    commit->undone = true;
+    if (commit->deletion) {
+        /* The journal has it: if it cannot be finished now, the next start does. */
+        commit->undone = collection_delete(committer->disk, commit->deletion, &commit->error);
+    } else if (!database_apply(committer->disk, commit->batch, &commit->undone, &commit->error)) {
+        cancel_batch(committer, commit);
+    }
+}
+
+static void run_group(struct offload_job *job)
+{
+    struct group *group = OWNER_OF(job, struct group, job);
+    struct committer *committer = group->committer;
+    struct list *node;
+    bool ok = group->error.code == ERROR_NONE &&
+              journal_write(&committer->journal, &group->frames, &group->error);
+
+    for (node = group->commits.next; node != &group->commits; node = node->next) {
+        struct commit *commit = commit_of(node);
+
+        if (ok) {
+            apply_commit(committer, commit);
+        } else {
+            commit->undone = true;
+            commit->error = group->error;
+        }
+    }
+}
+
+static void begin_next(struct committer *committer);
+
+static const char *path_of(const struct commit *commit)
+{
+    return commit->batch ? commit->batch->path : commit->deletion->path;
+}
+
+static struct committer_dirty *new_dirty(struct committer *committer, const char *path)
+{
+    size_t length = strlen(path);
+    struct committer_dirty *dirty = calloc(1, sizeof *dirty + length + 1);
+
+    if (!dirty)
+        return NULL;
+    memcpy(dirty->path, path, length + 1);
+    dirty->node.key = (struct str){dirty->path, length};
+    table_insert(&committer->dirty, &dirty->node);
+    list_append(&committer->dirty_list, &dirty->link);
+    return dirty;
+}
+
+/* Without memory for that the collection would be left out of the next checkpoint, and the journal
+ * must not go then: the checkpoint is refused. */
+static void note_dirty(struct committer *committer, const struct commit *commit)
+{
+    struct table_node *node = table_find(&committer->dirty, str_of(path_of(commit)));
+    struct committer_dirty *dirty = node ? OWNER_OF(node, struct committer_dirty, node)
+                                         : new_dirty(committer, path_of(commit));
+
+    if (!dirty) {
+        committer->forgot_dirty = true;
+        return;
+    }
+    dirty->generation = commit->batch ? commit->batch->after.generation : 0;
+    dirty->count = commit->batch ? commit->batch->after.count : 0;
+}
+
+static void count_group(struct committer *committer, const struct group *group)
+{
+    struct committer_stats *stats = &committer->stats;
+    uint64_t took_us = clock_monotonic_us() - group->started_us;
+
+    committer->sound = group->error.code == ERROR_NONE;
+    if (!committer->sound) {
+        stats->failed_groups++;
+        return;
+    }
+    stats->groups++;
+    stats->bytes += group->bytes;
+    stats->group_us_total += took_us;
+    if (took_us > stats->group_us_most)
+        stats->group_us_most = took_us;
+    committer->segment_bytes += group->bytes;
+}
+
+static void group_finished(struct offload_job *job)
+{
+    struct group *group = OWNER_OF(job, struct group, job);
+    struct committer *committer = group->committer;
+
+    count_group(committer, group);
+    while (!list_is_empty(&group->commits)) {
+        struct commit *commit = commit_of(group->commits.next);
+
+        list_remove(&commit->link);
+        if (committer->sound) {
+            committer->stats.commits++;
+            note_dirty(committer, commit);
+        }
+        operation_end(&commit->operation);
+    }
+    journal_group_clear(&group->frames);
+    free(group);
+    committer->busy = false;
+    begin_next(committer);
+    if (committer->grown)
+        committer->grown(committer->grown_context);
+}
+
+static void fail_waiting(struct committer *committer)
+{
+    while (!list_is_empty(&committer->waiting)) {
+        struct commit *commit = commit_of(committer->waiting.next);
+
+        list_remove(&commit->link);
+        commit->undone = true;
+        error_set(&commit->error, ERROR_NO_MEMORY, "out of memory to write");
+        operation_end(&commit->operation);
+    }
+}
+
+static void begin_group(struct committer *committer)
+{
+    struct group *group = calloc(1, sizeof *group);
+
+    if (!group) {
+        fail_waiting(committer);
+        return;
+    }
+    group->job = (struct offload_job){.run = run_group, .finished = group_finished};
+    group->committer = committer;
+    group->started_us = clock_monotonic_us();
+    list_init(&group->commits);
+    list_move_all(&group->commits, &committer->waiting);
+    (void)put_frames(group, &group->error);
+    committer->busy = true;
+    offload_submit(&committer->journal_thread, &group->job);
+}
+
+static void run_rotation(struct offload_job *job)
+{
+    struct committer *committer = OWNER_OF(job, struct committer, rotated.job);
+
+    if (journal_begin_segment(&committer->journal, &committer->rotated.error))
+        committer->rotated.sequence = committer->journal.sequence;
+}
+
+static void rotation_finished(struct offload_job *job)
+{
+    struct committer *committer = OWNER_OF(job, struct committer, rotated.job);
+
+    if (committer->forgot_dirty)
+        error_set(&committer->rotated.error, ERROR_NO_MEMORY,
+                  "which collections are to be synced is not known, the journal stays");
+    if (committer->rotated.error.code == ERROR_NONE) {
+        committer->segment_bytes = 0;
+        list_move_all(&committer->rotated.dirty, &committer->dirty_list);
+        for (struct list *node = committer->rotated.dirty.next; node != &committer->rotated.dirty;
+             node = node->next)
+            table_remove(&committer->dirty, &OWNER_OF(node, struct committer_dirty, link)->node);
+    }
+    if (committer->rotated.waiter)
+        operation_end(committer->rotated.waiter);
+    else
+        committer_return_dirty(committer, &committer->rotated.dirty);
+    committer->rotated.waiter = NULL;
+    committer->busy = false;
+    begin_next(committer);
+}
+
+/* A rotation comes before the next group: under load there is always a next group. */
+static void begin_next(struct committer *committer)
+{
+    if (committer->busy)
+        return;
+    if (committer->rotated.wanted) {
+        committer->rotated.wanted = false;
+        committer->busy = true;
+        offload_submit(&committer->journal_thread, &committer->rotated.job);
+    } else if (!list_is_empty(&committer->waiting)) {
+        begin_group(committer);
+    }
+}
+
+/* All writers that have something in this turn of the loop go into one group. */
+static void begin_after_turn(struct deferred *deferred)
+{
+    begin_next(OWNER_OF(deferred, struct committer, begin));
+}
+
+bool committer_open(struct committer *committer, struct loop *loop, struct disk *disk,
+                    struct error *error)
+{
+    *committer = (struct committer){.loop = loop, .disk = disk, .sound = true};
+    list_init(&committer->waiting);
+    list_init(&committer->dirty_list);
+    list_init(&committer->rotated.dirty);
+    deferred_init(&committer->begin, begin_after_turn);
+    committer->rotated.job =
+        (struct offload_job){.run = run_rotation, .finished = rotation_finished};
+    committer->stats.last_checkpoint_ms = clock_monotonic_ms();
+    if (table_init(&committer->dirty, error) && journal_open(&committer->journal, disk, error) &&
+        offload_open(&committer->journal_thread, loop, 1, error))
+        return true;
+    journal_close(&committer->journal);
+    table_clear(&committer->dirty);
+    *committer = (struct committer){0};
+    return false;
+}
+
+static void leave_commit(struct operation *operation)
+{
+    (void)operation;
+}
+
+enum step committer_start(struct committer *committer, struct commit *commit, struct task *task)
+{
+    list_append(&committer->waiting, &commit->link);
+    if (!committer->busy && !deferred_is_pending(&committer->begin))
+        loop_run_soon(committer->loop, &committer->begin);
+    return operation_begin(&commit->operation, task, leave_commit);
+}
+
+static void leave_rotation(struct operation *operation)
+{
+    struct committer *committer = OWNER_OF(operation, struct checkpoint_wait, operation)->committer;
+
+    committer->rotated.wanted = false;
+    committer->rotated.waiter = NULL;
+}
+
+enum step committer_rotate(struct committer *committer, struct checkpoint_wait *wait,
+                           struct task *task)
+{
+    enum step outcome = operation_begin(&wait->operation, task, leave_rotation);
+
+    wait->committer = committer;
+    committer->rotated.error = (struct error){0};
+    committer->rotated.waiter = &wait->operation;
+    committer->rotated.wanted = true;
+    if (!committer->busy && !deferred_is_pending(&committer->begin))
+        loop_run_soon(committer->loop, &committer->begin);
+    return outcome;
+}
+
+void committer_return_dirty(struct committer *committer, struct list *dirty)
+{
+    struct list *node, *after;
+
+    list_for_each_safe (node, after, dirty) {
+        struct committer_dirty *item = OWNER_OF(node, struct committer_dirty, link);
+
+        list_remove(node);
+        if (table_find(&committer->dirty, item->node.key)) {
+            free(item);
+            continue;
+        }
+        table_insert(&committer->dirty, &item->node);
+        list_append(&committer->dirty_list, node);
+    }
+}
+
+void committer_free_dirty(struct list *dirty)
+{
+    struct list *node, *after;
+
+    list_for_each_safe (node, after, dirty) {
+        list_remove(node);
+        free(OWNER_OF(node, struct committer_dirty, link));
+    }
+}
+
+static bool sync_all(struct committer *committer, struct error *error)
+{
+    struct list *node;
+
+    if (committer->forgot_dirty)
+        return error_set(error, ERROR_NO_MEMORY, "the journal is kept for the next start");
+    for (node = committer->dirty_list.next; node != &committer->dirty_list; node = node->next) {
+        const struct committer_dirty *dirty = OWNER_OF(node, struct committer_dirty, link);
+
+        if (!collection_sync(committer->disk, dirty->path, dirty->generation, dirty->count, error))
+            return false;
+    }
+    return true;
+}
+
+bool committer_close(struct committer *committer, struct error *error)
+{
+    if (!committer->loop)
+        return true;
+    deferred_cancel(&committer->begin);
+    offload_close(&committer->journal_thread);
+    committer_return_dirty(committer, &committer->rotated.dirty);
+    uint64_t next = committer->journal.sequence + 1;
+    journal_close(&committer->journal);
+    bool ok = sync_all(committer, error) && journal_remove_before(committer->disk, next, error);
+    committer_free_dirty(&committer->dirty_list);
+    table_clear(&committer->dirty);
+    *committer = (struct committer){0};
+    return ok;
+}

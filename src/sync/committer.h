@@ -1,0 +1,103 @@
+/* committer.h - group commit: what all streams want written, in one journal group and one sync.
+ *
+ * Commits gather while a group is being written by the journal thread; when it is done, all that
+ * gathered is the next group. The thread appends the frames, syncs once, and applies each batch to
+ * its database; then the commits end. So an append costs a share of a sync, and the more there are
+ * the smaller the share.
+ *
+ * Invariants:
+ *  1. A commit ends without error only after its frame is durable and its batch is applied.
+ *  2. Groups are written one after the other, in the order in which they gathered.
+ *  3. `dirty` names every collection that was written since the current segment began. */
+#ifndef SYNC_COMMITTER_H
+#define SYNC_COMMITTER_H
+
+#include "base/table.h"
+#include "loop/offload.h"
+#include "loop/task.h"
+#include "store/collection.h"
+#include "store/database.h"
+#include "store/journal.h"
+#include "sync/limits.h"
+
+/* What a writer waits for. One of batch and deletion is set; both stay the caller's and unchanged
+ * until the end. A commit cannot be cancelled: writers never are. */
+struct commit {
+    struct operation operation;
+    struct list link;
+    const struct batch *batch;
+    const struct deletion *deletion;
+    bool undone;        /* after a failure: nothing of it is left in the database */
+    struct error error; /* code ERROR_NONE: durable and applied */
+};
+
+struct committer_stats {
+    uint64_t groups, commits, bytes, failed_groups;
+    uint64_t group_us_total, group_us_most; /* writing and syncing a group, and applying it */
+    uint64_t checkpoints, failed_checkpoints;
+    uint64_t last_checkpoint_ms; /* clock_monotonic_ms */
+};
+
+/* A collection written since the segment began: a member of the dirty table. */
+struct committer_dirty {
+    struct table_node node;
+    struct list link;
+    uint64_t generation, count; /* entries, as of the last commit; 0, 0: deleted */
+    char path[];
+};
+
+struct committer {
+    struct loop *loop;
+    struct disk *disk;
+    struct offload journal_thread; /* one thread: groups in order */
+    struct journal journal;        /* the journal thread's while `busy` */
+    struct list waiting;           /* of struct commit: the next group */
+    bool busy;                     /* a group is being written, or a segment begun */
+    struct table dirty;
+    struct list dirty_list;        /* of struct committer_dirty */
+    uint64_t segment_bytes;        /* written to the current segment */
+    bool sound;                    /* false after a failed group until one succeeds */
+    bool forgot_dirty;             /* memory ran out while noting: the journal has to stay */
+    struct deferred begin;         /* the next group, after this turn */
+    void (*grown)(void *context);  /* segment_bytes has grown; see checkpoint.c */
+    void *grown_context;
+    struct {
+        struct offload_job job;
+        struct operation *waiter; /* NULL: nobody */
+        bool wanted;              /* as soon as no group is under way */
+        struct list dirty;
+        uint64_t sequence;        /* of the new segment */
+        struct error error;
+    } rotated;
+    struct committer_stats stats;
+};
+
+/* Opens the journal; replay has been done. */
+MUST_CHECK bool committer_open(struct committer *committer, struct loop *loop, struct disk *disk,
+                               struct error *error);
+
+/* Waits for the group under way and closes. Nothing may be waiting. Then, with the journal still in
+ * its place, syncs what is dirty and removes the journal, so that the next start has nothing to
+ * replay; if that fails nothing is lost, and *error says why. Blocks. Harmless on all-zero. */
+bool committer_close(struct committer *committer, struct error *error);
+
+/* Returns STEP_WAIT. */
+enum step committer_start(struct committer *committer, struct commit *commit, struct task *task);
+
+/* The checkpoint, waiting for a new segment. */
+struct checkpoint_wait {
+    struct operation operation;
+    struct committer *committer;
+};
+
+/* Goes on in a new segment of the journal, between two groups; returns STEP_WAIT. When the operation
+ * has ended, `rotated` says what came of it: error, or in dirty the collections that were written
+ * before, to be taken by the caller. One at a time. */
+enum step committer_rotate(struct committer *committer, struct checkpoint_wait *wait,
+                           struct task *task);
+
+/* Gives back what could not be synced, to be tried again at the next checkpoint. */
+void committer_return_dirty(struct committer *committer, struct list *dirty);
+void committer_free_dirty(struct list *dirty);
+
+#endif

@@ -1,0 +1,374 @@
+#include "sync/pull.h"
+
+#include "base/json_write.h"
+
+#include <string.h>
+
+enum {
+    CHUNK = 512,               /* entries looked at in a slice */
+    SLICE_BYTES = 256 * 1024,  /* records read in a slice, unless one alone is larger */
+    COMMITS_MASK = 0xffffff,   /* the index counts commit entries modulo 2^24 */
+};
+
+enum phase { PHASE_BEGIN, PHASE_CLIENTS, PHASE_SCAN, PHASE_DONE };
+
+static bool is_named_otherwise(const struct stream *stream, const struct query *query)
+{
+    char id[STREAM_ID_TEXT_SIZE];
+
+    stream_put_id(stream, id);
+    return query->collection_id.length > 0 && !str_equals(query->collection_id, str_of(id));
+}
+
+/* The stream this client followed is not this one: it has another name, or ended before. */
+static bool has_changed(const struct stream *stream, const struct query *query)
+{
+    return is_named_otherwise(stream, query) ||
+           (query->collection_id.length > 0 &&
+            query->since > stream->collection.head.last_counter);
+}
+
+bool pull_is_idle(const struct stream *stream, const struct query *query)
+{
+    switch (stream->collection.state) {
+    case COLLECTION_LIVE:
+        return query->since >= stream->collection.head.last_counter && !has_changed(stream, query);
+    case COLLECTION_ABSENT:
+        return query->collection_id.length == 0;
+    case COLLECTION_DELETED:
+    default:
+        return false;
+    }
+}
+
+static void put_flag(struct buf *body, const char *name)
+{
+    json_write_bool_member(body, name, true);
+}
+
+/* What an answer ends with, whatever its objects are. */
+static void put_rest(struct pull *pull)
+{
+    struct buf *body = &pull->body;
+    bool is_live = pull->stream->collection.state == COLLECTION_LIVE;
+    char id[STREAM_ID_TEXT_SIZE];
+
+    if (is_live && (!pull->named || pull->changed)) {
+        stream_put_id(pull->stream, id);
+        json_write_string_member(body, "collection_id", str_of(id));
+    }
+    if (pull->changed)
+        put_flag(body, "collection_changed");
+    if (pull->full) {
+        put_flag(body, "incomplete");
+        json_write_u64_member(body, "pending", pull->pending);
+    } else if (is_live && pull->head.last_counter > pull->last_returned) {
+        json_write_u64_member(body, "until", pull->head.last_counter);
+    }
+    if (pull->query->client.length > 0) {
+        json_write_u64_member(body, "client_seq", pull->client_seq);
+        json_write_name(body, "mine");
+        buf_append_byte(body, '[');
+        buf_append(body, buf_str(&pull->mine));
+        buf_append_byte(body, ']');
+    }
+    if (pull->conflict) {
+        put_flag(body, "since_invalid");
+        put_flag(body, "invalid_since");
+    }
+    buf_append_byte(body, '}');
+}
+
+static enum step finish(struct pull *pull, struct task *task)
+{
+    if (pull->objects > 0)
+        pull->body.length -= strlen(",\n"); /* behind the last record */
+    buf_append_byte(&pull->body, ']');
+    put_rest(pull);
+    pull->phase = PHASE_DONE;
+    database_close(&pull->database);
+    return buf_ok(&pull->body, &task->error) && buf_ok(&pull->mine, &task->error) ? STEP_NEXT
+                                                                                  : STEP_FAIL;
+}
+
+static enum step finish_deleted(struct pull *pull, struct task *task)
+{
+    buf_append(&pull->body, STR("{\"collection_deleted\":"));
+    buf_append(&pull->body, buf_str(&pull->stream->collection.reason));
+    buf_append_byte(&pull->body, '}');
+    pull->phase = PHASE_DONE;
+    return buf_ok(&pull->body, &task->error) ? STEP_NEXT : STEP_FAIL;
+}
+
+static enum step begin(struct pull *pull, struct task *task)
+{
+    struct stream *stream = pull->stream;
+    const struct query *query = pull->query;
+
+    if (!stream_load(stream, &task->error))
+        return STEP_FAIL;
+    pull->head = stream->collection.head;
+    pull->named = query->collection_id.length > 0;
+    pull->since = query->since;
+    if (stream->collection.state == COLLECTION_DELETED)
+        return finish_deleted(pull, task);
+    if (stream->collection.state == COLLECTION_ABSENT)
+        pull->changed = pull->named;
+    else
+        pull->changed = has_changed(stream, query);
+    if (pull->changed)
+        pull->since = 0;
+    pull->last_returned = pull->since;
+    if (pull->named && pull_is_idle(stream, query) && !pull->conflict) {
+        pull->nothing = true;
+        pull->phase = PHASE_DONE;
+        return STEP_NEXT;
+    }
+    buf_append(&pull->body, STR("{\"objects\":["));
+    if (stream->collection.state == COLLECTION_ABSENT)
+        return finish(pull, task);
+    pull->filter = query->filter;
+    filter_prepare(&pull->filter, stream->collection.identity.secret);
+    if (query->client.length > 0)
+        pull->client = clients_hash(stream, query->client);
+    pull->phase = PHASE_CLIENTS;
+    return STEP_NEXT;
+}
+
+/* Where the first record to look at begins. */
+static bool find_start(struct pull *pull, struct error *error)
+{
+    struct index_entry entry;
+
+    if (!database_find_counter(&pull->database, pull->since, &pull->position, error))
+        return false;
+    if (pull->position == 0)
+        return true;
+    if (!database_read_entries(&pull->database, pull->position - 1, 1, &entry, error))
+        return false;
+    pull->previous_end = entry.end;
+    return true;
+}
+
+/* Looking for them may take a while: the moment of the answer is that at which they are known. */
+static enum step load_clients(struct pull *pull, struct task *task)
+{
+    if (pull->query->client.length > 0) {
+        enum step outcome = clients_load(&pull->database, pull->stream, task);
+        struct clients_batch last = {0};
+
+        if (outcome != STEP_NEXT)
+            return outcome;
+        pull->head = pull->stream->collection.head;
+        (void)clients_find_last(pull->stream, pull->client, &last);
+        pull->client_seq = last.seq;
+    }
+    database_close(&pull->database);
+    if (pull->since >= pull->head.last_counter)
+        return finish(pull, task);
+    if (!database_reopen(&pull->database, pull->stream->streams->disk, pull->stream->path,
+                         &pull->head, &task->error) ||
+        !find_start(pull, &task->error))
+        return STEP_FAIL;
+    pull->phase = PHASE_SCAN;
+    return STEP_NEXT;
+}
+
+static bool has_room(const struct pull *pull, uint64_t length)
+{
+    uint64_t most = pull->limits->max_response_objects;
+
+    if (pull->query->limit < most)
+        most = pull->query->limit;
+    if (pull->objects >= most)
+        return false;
+    /* One object always fits, or its reader would never get past it. */
+    return pull->objects == 0 || pull->body.length + length <= pull->limits->max_response_bytes;
+}
+
+/* Remembers a returned record until the end of its batch tells whose it was. */
+static void note_returned(struct pull *pull, const struct index_entry *entry)
+{
+    pull->objects++;
+    pull->last_returned = entry->counter;
+    if (pull->query->client.length > 0)
+        buf_append(&pull->batch,
+                   (struct str){(const char *)&entry->counter, sizeof entry->counter});
+}
+
+static void note_batch_end(struct pull *pull, const struct index_entry *entry)
+{
+    bool ours = entry->flags & INDEX_COMMIT && entry->key == pull->client;
+
+    for (size_t at = 0; ours && at < pull->batch.length; at += sizeof(uint64_t)) {
+        uint64_t counter;
+
+        memcpy(&counter, pull->batch.data + at, sizeof counter);
+        if (pull->mine.length > 0)
+            buf_append_byte(&pull->mine, ',');
+        buf_append_u64(&pull->mine, counter);
+    }
+    buf_reset(&pull->batch);
+}
+
+/* Without a filter what is left can be told from the entry alone: all but the commit entries. */
+static uint64_t count_left(const struct pull *pull, const struct index_entry *entry)
+{
+    uint64_t commits = (pull->head.commits - entry->commits) & COMMITS_MASK;
+
+    return pull->head.count - pull->position - commits;
+}
+
+/* Reads the record at position if it is one that is asked for. */
+static bool take_filtered(struct pull *pull, const struct index_entry *entry, struct error *error)
+{
+    enum filter_verdict verdict = filter_test_hash(&pull->filter, entry->type);
+
+    if (verdict == FILTER_NO)
+        return true;
+    if (pull->full || !has_room(pull, entry->end - pull->previous_end)) {
+        pull->full = true;
+        pull->pending++;
+        return true;
+    }
+    buf_reset(&pull->record);
+    if (!database_read_records(&pull->database, pull->position, 1, &pull->record, error) ||
+        !buf_ok(&pull->record, error))
+        return false;
+    if (verdict == FILTER_LOOK && !filter_test_record(&pull->filter, buf_str(&pull->record)))
+        return true;
+    buf_append(&pull->body, buf_str(&pull->record));
+    note_returned(pull, entry);
+    return true;
+}
+
+/* Neighbours that all go out are read together: these are the first of them, and how many. */
+struct run {
+    uint64_t first;
+    size_t count;
+    uint64_t bytes;
+};
+
+static bool read_run(struct pull *pull, struct run *run, struct error *error)
+{
+    bool ok = run->count == 0 || database_read_records(&pull->database, run->first, run->count,
+                                                       &pull->body, error);
+
+    *run = (struct run){0};
+    return ok;
+}
+
+static bool take_unfiltered(struct pull *pull, const struct index_entry *entry, struct run *run)
+{
+    uint64_t length = entry->end - pull->previous_end;
+
+    /* What the run will read is not in the body yet. */
+    if (!pull->full && !has_room(pull, run->bytes + length)) {
+        pull->full = true;
+        pull->pending = count_left(pull, entry);
+    }
+    if (pull->full)
+        return false;
+    if (run->count++ == 0)
+        run->first = pull->position;
+    run->bytes += length;
+    note_returned(pull, entry);
+    return true;
+}
+
+/* True when nothing that follows can change the answer. */
+static bool has_seen_enough(const struct pull *pull)
+{
+    return pull->full && pull->filter.kind == FILTER_ALL && pull->batch.length == 0;
+}
+
+/* Looks at entries one by one; true: goes on. */
+static bool scan_entry(struct pull *pull, const struct index_entry *entry, struct run *run,
+                       struct error *error)
+{
+    if (entry->flags & INDEX_COMMIT) {
+        if (run->count > 0 && !pull->full)
+            run->count++; /* takes no bytes */
+    } else if (pull->filter.kind == FILTER_ALL) {
+        (void)take_unfiltered(pull, entry, run);
+    } else if (!take_filtered(pull, entry, error)) {
+        return false;
+    }
+    if (entry->flags & INDEX_BATCH_END)
+        note_batch_end(pull, entry);
+    pull->previous_end = entry->end;
+    pull->position++;
+    return true;
+}
+
+static enum step scan(struct pull *pull, struct task *task)
+{
+    struct index_entry entries[CHUNK];
+    uint64_t left = pull->head.count - pull->position;
+    size_t count = left < CHUNK ? (size_t)left : CHUNK;
+    uint64_t start = pull->body.length;
+    struct run run = {0};
+
+    if (!database_read_entries(&pull->database, pull->position, count, entries, &task->error))
+        return STEP_FAIL;
+    for (size_t i = 0; i < count && !has_seen_enough(pull); i++) {
+        if (!scan_entry(pull, &entries[i], &run, &task->error))
+            return STEP_FAIL;
+        if (run.bytes + pull->body.length - start > SLICE_BYTES)
+            break;
+    }
+    if (!read_run(pull, &run, &task->error))
+        return STEP_FAIL;
+    if (pull->position == pull->head.count || has_seen_enough(pull))
+        return finish(pull, task);
+    return STEP_YIELD;
+}
+
+/* The collection was deleted, or deleted and begun anew, between two slices. */
+static bool is_outdated(const struct pull *pull)
+{
+    const struct collection *collection = &pull->stream->collection;
+
+    return (pull->phase == PHASE_CLIENTS || pull->phase == PHASE_SCAN) &&
+           (collection->state != COLLECTION_LIVE ||
+            collection->head.generation != pull->head.generation);
+}
+
+static void begin_anew(struct pull *pull)
+{
+    const struct pull given = {.stream = pull->stream,
+                               .query = pull->query,
+                               .limits = pull->limits,
+                               .conflict = pull->conflict};
+
+    pull_clear(pull);
+    *pull = given;
+}
+
+/* One phase after the other as long as none of them asks for a turn of the loop. */
+enum step pull_run(struct pull *pull, struct task *task)
+{
+    enum step outcome = STEP_NEXT;
+
+    if (is_outdated(pull))
+        begin_anew(pull);
+    while (outcome == STEP_NEXT && pull->phase != PHASE_DONE) {
+        if (pull->phase == PHASE_BEGIN)
+            outcome = begin(pull, task);
+        else if (pull->phase == PHASE_CLIENTS)
+            outcome = load_clients(pull, task);
+        else
+            outcome = scan(pull, task);
+    }
+    return outcome;
+}
+
+void pull_clear(struct pull *pull)
+{
+    database_close(&pull->database);
+    buf_clear(&pull->body);
+    buf_clear(&pull->record);
+    buf_clear(&pull->mine);
+    buf_clear(&pull->batch);
+    *pull = (struct pull){0};
+}

@@ -1,0 +1,129 @@
+#include "sync/stream.h"
+
+#include "sync/clients.h"
+#include "sync/watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool streams_open(struct streams *streams, struct loop *loop, struct disk *disk,
+                  struct offload *helpers, struct committer *committer,
+                  const struct limits *limits, struct error *error)
+{
+    *streams = (struct streams){.loop = loop,
+                                .disk = disk,
+                                .helpers = helpers,
+                                .committer = committer,
+                                .limits = limits};
+    list_init(&streams->idle);
+    return table_init(&streams->table, error);
+}
+
+static void free_stream(struct stream *stream)
+{
+    struct streams *streams = stream->streams;
+
+    table_remove(&streams->table, &stream->node);
+    list_remove(&stream->on_idle);
+    streams->count--;
+    clients_free(&stream->clients);
+    collection_clear(&stream->collection);
+    free(stream);
+}
+
+static void drop_oldest(struct streams *streams)
+{
+    streams->idle_count--;
+    free_stream(OWNER_OF(streams->idle.next, struct stream, on_idle));
+}
+
+void streams_close(struct streams *streams)
+{
+    while (streams->idle_count > 0)
+        drop_oldest(streams);
+    table_clear(&streams->table);
+}
+
+static struct stream *new_stream(struct streams *streams, const char *path)
+{
+    struct stream *stream = calloc(1, sizeof *stream);
+    size_t length = strlen(path);
+
+    if (!stream)
+        return NULL;
+    stream->streams = streams;
+    list_init(&stream->queue);
+    list_init(&stream->watches);
+    list_init(&stream->on_idle);
+    memcpy(stream->path, path, length + 1);
+    stream->node.key = (struct str){stream->path, length};
+    table_insert(&streams->table, &stream->node);
+    streams->count++;
+    return stream;
+}
+
+struct stream *streams_find(struct streams *streams, const char *path, struct error *error)
+{
+    struct table_node *node = table_find(&streams->table, str_of(path));
+    struct stream *stream =
+        node ? OWNER_OF(node, struct stream, node) : new_stream(streams, path);
+
+    if (!stream) {
+        error_set(error, ERROR_NO_MEMORY, "out of memory for a collection");
+        return NULL;
+    }
+    if (stream->users++ == 0 && !list_is_empty(&stream->on_idle)) {
+        list_remove(&stream->on_idle);
+        streams->idle_count--;
+    }
+    return stream;
+}
+
+/* The writer and the watches hold the stream as users, too. */
+void stream_release(struct stream *stream)
+{
+    if (!stream || --stream->users > 0)
+        return;
+    struct streams *streams = stream->streams;
+    list_append(&streams->idle, &stream->on_idle);
+    streams->idle_count++;
+    /* What is not known need not be kept, but that a write failed must be. */
+    while (streams->idle_count > streams->limits->cached_collections)
+        drop_oldest(streams);
+}
+
+bool stream_load(struct stream *stream, struct error *error)
+{
+    struct streams *streams = stream->streams;
+
+    if (stream->loaded) {
+        streams->hits++;
+        return true;
+    }
+    streams->misses++;
+    collection_clear(&stream->collection);
+    stream->loaded = collection_load(&stream->collection, streams->disk, stream->path, error);
+    return stream->loaded;
+}
+
+void stream_publish(struct stream *stream, struct str entries)
+{
+    if (entries.length > 0)
+        clients_note(stream, entries);
+    else
+        clients_free(&stream->clients);
+    watch_wake(stream, entries);
+}
+
+void stream_put_id(const struct stream *stream, char out[STREAM_ID_TEXT_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < INDEX_ID_SIZE; i++) {
+        unsigned char byte = stream->collection.identity.id[i];
+
+        out[2 * i] = digits[byte >> 4];
+        out[2 * i + 1] = digits[byte & 15];
+    }
+    out[2 * INDEX_ID_SIZE] = '\0';
+}

@@ -1,0 +1,79 @@
+/* stream.h - a collection in use: what is known of it, who waits for it, what is queued for it.
+ *
+ * A stream stands for an address. It remembers where the collection stands (its head, id and secret), so
+ * that an up-to-date poll opens no file; streams that nobody uses stay in a bounded list, least
+ * recently used first out: this is the metadata cache. It cannot be stale: one server owns the
+ * data directory (disk_open), and everything that changes a collection goes through its stream.
+ *
+ *     streams_find -> (stream_load) -> use -> stream_release
+ *
+ * Invariants:
+ *  1. collection.head is what readers may see: durable, applied, published by stream_publish.
+ *  2. At most one writer task runs for a stream, and it alone changes collection.
+ *  3. A stream with users, queued writes or watchers is not dropped. */
+#ifndef SYNC_STREAM_H
+#define SYNC_STREAM_H
+
+#include "base/list.h"
+#include "base/table.h"
+#include "loop/offload.h"
+#include "store/collection.h"
+#include "sync/limits.h"
+
+struct clients;
+struct committer;
+struct writer;
+
+struct streams {
+    struct loop *loop;
+    struct disk *disk;
+    struct offload *helpers;        /* for what may stall */
+    struct committer *committer;
+    const struct limits *limits;
+    struct table table;
+    struct list idle;               /* of struct stream, least recently used first */
+    size_t count, idle_count;
+    size_t writers;                 /* writer tasks under way */
+    uint64_t hits, misses;          /* of loading */
+};
+
+struct stream {
+    struct streams *streams;
+    struct table_node node;
+    char path[3 * (ADDRESS_NAME_MOST + 1)];
+    bool loaded;
+    struct collection collection; /* if loaded */
+    struct clients *clients;      /* NULL: not looked up yet; see clients.h */
+    struct list queue;            /* of struct append (append.h), in order of arrival */
+    struct writer *writer;        /* NULL: none runs */
+    struct list watches;          /* of struct watch (watch.h) */
+    bool closed_to_writes;        /* a write failed and could not be undone: until restart */
+    unsigned users;
+    struct list on_idle;
+};
+
+MUST_CHECK bool streams_open(struct streams *streams, struct loop *loop, struct disk *disk,
+                             struct offload *helpers, struct committer *committer,
+                             const struct limits *limits, struct error *error);
+
+/* No stream may be in use. Harmless on all-zero. */
+void streams_close(struct streams *streams);
+
+/* The stream of an address, to be given back by stream_release. Touches no file. NULL when memory
+ * is out. */
+struct stream *streams_find(struct streams *streams, const char *path, struct error *error);
+void stream_release(struct stream *stream); /* NULL is fine */
+
+/* Learns what the collection is, if that is not known: opens and reads existing files. A failure is
+ * not remembered. */
+MUST_CHECK bool stream_load(struct stream *stream, struct error *error);
+
+/* For the writer: what the collection is from now on; wakes the watches that `entries` (encoded
+ * index entries that were added; empty: everything changed) concern. */
+void stream_publish(struct stream *stream, struct str entries);
+
+/* The id in hexadecimal, as clients see it. */
+enum { STREAM_ID_TEXT_SIZE = 2 * INDEX_ID_SIZE + 1 };
+void stream_put_id(const struct stream *stream, char out[STREAM_ID_TEXT_SIZE]);
+
+#endif
