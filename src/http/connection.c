@@ -201,12 +201,31 @@ static void free_body(const void *data, size_t length, void *body)
     free(body);
 }
 
+static void release_file(const void *data, size_t length, void *content)
+{
+    (void)data;
+    (void)length;
+    site_release(content);
+}
+
+static bool add_file(struct reply *reply, struct evbuffer *out)
+{
+    struct str bytes = buf_str(&reply->file->bytes);
+
+    if (bytes.length == 0)
+        return true;
+    if (evbuffer_add_reference(out, bytes.data, bytes.length, release_file, reply->file) != 0)
+        return false;
+    reply->file = NULL;
+    return true;
+}
+
 static bool add_body(struct request *request, struct evbuffer *out)
 {
     struct reply *reply = &request->reply;
 
-    if (reply->file.length > 0)
-        return evbuffer_add_reference(out, reply->file.data, reply->file.length, NULL, NULL) == 0;
+    if (reply->file)
+        return add_file(reply, out);
     if (reply->body.length <= COPY_MOST)
         return evbuffer_add(out, reply->body.data, reply->body.length) == 0;
     if (evbuffer_add_reference(out, reply->body.data, reply->body.length, free_body,
@@ -240,6 +259,33 @@ static bool add_headers(struct evhttp_request *evhttp, struct str block)
     return false;
 }
 
+/* From here on the request is evhttp's. Until the socket has taken the answer, or is gone, it counts
+ * as unsent: a server that stops waits for it. */
+static void on_sent(struct evhttp_request *evhttp, void *arg)
+{
+    struct http *http = arg;
+
+    http->unsent_count--;
+    evhttp_connection_set_closecb(evhttp_request_get_connection(evhttp), NULL, NULL);
+}
+
+static void on_lost(struct evhttp_connection *connection, void *arg)
+{
+    struct http *http = arg;
+
+    (void)connection;
+    http->unsent_count--;
+}
+
+static void watch_sending(struct request *request)
+{
+    struct http *http = request->http;
+
+    http->unsent_count++;
+    evhttp_request_set_on_complete_cb(request->evhttp, on_sent, http);
+    evhttp_connection_set_closecb(evhttp_request_get_connection(request->evhttp), on_lost, http);
+}
+
 void connection_send(struct request *request, struct str headers)
 {
     struct evhttp_request *evhttp = request->evhttp;
@@ -247,7 +293,7 @@ void connection_send(struct request *request, struct str headers)
     struct evkeyvalq *out = evhttp_request_get_output_headers(evhttp);
     bool ok = add_headers(evhttp, headers);
 
-    evhttp_connection_set_closecb(evhttp_request_get_connection(evhttp), NULL, NULL);
+    watch_sending(request);
     if (request->method != METHOD_HEAD)
         ok = ok && add_body(request, evhttp_request_get_output_buffer(evhttp));
     if (reply->closes || request->http->draining)

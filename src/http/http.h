@@ -14,6 +14,7 @@
 #include "auth/login.h"
 #include "base/conf.h"
 #include "loop/loop.h"
+#include "sync/checkpoint.h"
 #include "sync/committer.h"
 #include "sync/limits.h"
 #include "sync/stream.h"
@@ -34,8 +35,9 @@ struct http_settings {
     uint64_t max_header_bytes;
     uint64_t idle_timeout_ms;
     uint64_t poll_time_s; /* X-Sync-Poll-Time; 0: none */
+    struct str public_url; /* where clients find the server; empty: where they asked */
     bool access_log;
-    const char *version;
+    const char *version, *durability;
 };
 
 /* All borrowed; they outlive the requests. */
@@ -43,11 +45,16 @@ struct http_services {
     struct loop *loop;
     struct streams *streams;
     struct committer *committer;
+    const struct checkpoint *checkpoint;
     struct access *access;
     struct login *login;
     const struct limits *limits;
     const struct http_settings *settings;
     struct site *site; /* files to serve: the client, and the document root */
+    /* What the admin face reports on: */
+    const struct http *public_face;
+    uint64_t started_ms; /* clock_monotonic_ms */
+    unsigned instance;
     /* POST /drain and the status page ask the top floor. */
     void (*drain)(void *context);
     const char *(*not_ready)(void *context); /* NULL: take traffic; else why not */
@@ -83,6 +90,7 @@ struct http {
     size_t listener_count;
     struct list requests;    /* of struct request, under way */
     size_t request_count;
+    size_t unsent_count;     /* answers that the sockets have not taken yet */
     uint64_t connection_count;
     bool draining;
     struct http_stats stats;

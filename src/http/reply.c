@@ -50,10 +50,12 @@ void reply_put_error(struct request *request, const struct error *error)
 
     reply->status = reply_status_of(error->code);
     reply->retry_after_s = answers[error->code].retry_after_s;
-    reply->file = (struct str){0};
+    site_release(reply->file);
+    reply->file = NULL;
     reply->content_type = NULL;
     reply->cache = REPLY_NO_STORE;
     reply->etag[0] = '\0';
+    reply->csp = NULL;
     buf_reset(body);
     buf_append(body, STR("{"));
     json_write_string_member(body, "error", str_of(error_code_name(error->code)));
@@ -78,9 +80,11 @@ void reply_put_id(const struct request *request, struct buf *out)
     buf_append(out, (struct str){text, sizeof text});
 }
 
-static bool has_body(const struct request *request)
+size_t reply_body_length(const struct request *request)
 {
-    return request->reply.body.length > 0 || request->reply.file.length > 0;
+    const struct reply *reply = &request->reply;
+
+    return reply->file ? reply->file->bytes.length : reply->body.length;
 }
 
 static void put_line(struct buf *out, struct str name, const char *value)
@@ -108,12 +112,14 @@ static void put_rare_headers(const struct request *request, struct buf *out)
     put_line(out, STR("Allow: "), reply->allow);
     put_line(out, STR("ETag: "), reply->etag);
     put_line(out, STR("Content-Security-Policy: "), reply->csp);
+    if (reply->csp) /* other sites need not learn which page of an app a link stands on */
+        put_line(out, STR("Referrer-Policy: "), "same-origin");
     put_line(out, STR("Location: "), reply->location);
     if (reply->status == 401)
         put_line(out, STR("WWW-Authenticate: "), "Bearer");
     /* The library gives a length to what it sends; to a HEAD nothing is sent. */
-    if (request->method == METHOD_HEAD && has_body(request))
-        put_number_line(out, STR("Content-Length: "), reply->body.length + reply->file.length);
+    if (request->method == METHOD_HEAD && reply_body_length(request) > 0)
+        put_number_line(out, STR("Content-Length: "), reply_body_length(request));
 }
 
 static void put_headers(const struct request *request, struct buf *out)
@@ -126,7 +132,7 @@ static void put_headers(const struct request *request, struct buf *out)
     else
         buf_append(out, STR("Cache-Control: no-cache\r\n"));
     cors_put_headers(request, out);
-    if (has_body(request)) {
+    if (reply_body_length(request) > 0) {
         buf_append(out, STR("X-Content-Type-Options: nosniff\r\n"));
         put_line(out, STR("Content-Type: "),
                  reply->content_type ? reply->content_type : "application/json");

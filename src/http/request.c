@@ -96,6 +96,7 @@ static void free_request(struct request *request)
     query_clear(&request->query);
     stream_release(request->stream);
     buf_clear(&request->reply.body);
+    site_release(request->reply.file);
     connection_release(request);
     list_remove(&request->on_http);
     request->http->request_count--;
@@ -108,7 +109,7 @@ void request_ended(struct task *task)
 
     if (task->error.code != ERROR_NONE)
         reply_put_error(request, &task->error);
-    size_t length = request->reply.body.length + request->reply.file.length;
+    size_t length = reply_body_length(request);
     if (!request->gone)
         reply_send(request);
     access_log_write(request, length);

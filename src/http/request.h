@@ -8,6 +8,7 @@
 
 #include "auth/origin.h"
 #include "http/http.h"
+#include "http/site.h"
 #include "sync/append.h"
 #include "sync/listing.h"
 #include "sync/pull.h"
@@ -38,10 +39,10 @@ struct reply {
     const char *content_type;  /* NULL: application/json */
     enum reply_cache cache;
     struct buf body;           /* goes out and is freed */
-    struct str file;           /* instead of body: bytes that outlive the reply */
+    struct site_content *file; /* instead of body; held, released when it is sent. NULL: none */
     const char *allow;         /* Allow header; NULL: none */
     uint64_t retry_after_s;    /* 0: none */
-    char etag[40];             /* with quotes; empty: none */
+    char etag[SITE_ETAG_SIZE]; /* with quotes; empty: none */
     const char *csp;           /* Content-Security-Policy; NULL: none */
     const char *location;      /* Location; NULL: none */
     bool preflight;

@@ -1,0 +1,48 @@
+/* directives.h - THE table of configuration directives, and the struct that they fill.
+ *
+ * app/ is floor 5: it starts the program, puts the rooms together, and ends it. It is where the
+ * configuration is known; every other room gets the few values it needs. */
+#ifndef APP_DIRECTIVES_H
+#define APP_DIRECTIVES_H
+
+#include "base/conf.h"
+
+/* Sizes in bytes, times in milliseconds. A text is NULL when it is not given. */
+struct settings {
+    struct conf_list listen, admin_listen;
+    char *data_dir, *base_path, *public_url;
+    unsigned durability;
+    bool dev_login;
+    char *trusted_user_header, *token_secret_file;
+    struct conf_list trusted_proxies, allow_origin;
+    uint64_t token_lifetime;
+    char *document_root, *client_script;
+    uint64_t max_connections, max_header_bytes, idle_timeout;
+    uint64_t max_post_bytes, max_post_objects, max_object_bytes;
+    uint64_t max_response_bytes, max_response_objects;
+    uint64_t max_wait, json_max_depth, quota_collection, poll_time;
+    uint64_t cached_collections, journal_bytes, checkpoint_interval;
+    uint64_t helper_threads, drain_timeout;
+    char *log_file;
+    unsigned log_level, log_format;
+    bool access_log;
+};
+
+extern const struct conf_directive directives[];
+
+/* The word for settings->durability. */
+const char *directives_durability(const struct settings *settings);
+
+/* Defaults, then the file (NULL: none), then directives_check. On failure error begins with the
+ * file, and settings are empty. Clear with directives_clear. */
+MUST_CHECK bool directives_read(struct settings *settings, const char *path, unsigned instance,
+                                struct error *error);
+
+/* What no single directive can tell: whether they go together. */
+MUST_CHECK bool directives_check(const struct settings *settings, struct error *error);
+void directives_clear(struct settings *settings); /* harmless twice, and on all-zero */
+
+/* True if nobody can log in with these settings. */
+bool directives_lock_out(const struct settings *settings);
+
+#endif

@@ -1,0 +1,200 @@
+#include "auth/keys.h"
+
+#include "base/percent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_MOST = 8192, MADE_ID_BYTES = 4 };
+
+/* What the derived keys are for; another purpose gets another name here. */
+static const struct str token_purpose = STR_INIT("cutout token v1");
+
+static bool add_key(struct keys *keys, struct str id, const unsigned char master[CRYPTO_HASH_SIZE],
+                    struct error *error)
+{
+    memcpy(keys->items[keys->count].id, id.data, id.length);
+    keys->items[keys->count].id[id.length] = '\0';
+    return crypto_derive((struct str){(const char *)master, CRYPTO_HASH_SIZE}, token_purpose,
+                         keys->items[keys->count++].token_key, error);
+}
+
+static bool is_good_id(struct str id)
+{
+    for (size_t i = 0; i < id.length; i++) {
+        char byte = id.data[i];
+
+        if (!(byte >= 'a' && byte <= 'z') && !(byte >= '0' && byte <= '9'))
+            return false;
+    }
+    return id.length > 0 && id.length < KEYS_ID_SIZE;
+}
+
+static bool read_master(struct str hex, unsigned char master[CRYPTO_HASH_SIZE])
+{
+    if (hex.length != 2 * CRYPTO_HASH_SIZE)
+        return false;
+    for (size_t i = 0; i < CRYPTO_HASH_SIZE; i++) {
+        int high = percent_hex_value(hex.data[2 * i]), low = percent_hex_value(hex.data[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        master[i] = (unsigned char)(high << 4 | low);
+    }
+    return true;
+}
+
+static bool has_id(const struct keys *keys, struct str id)
+{
+    for (size_t i = 0; i < keys->count; i++) {
+        if (str_equals(str_of(keys->items[i].id), id))
+            return true;
+    }
+    return false;
+}
+
+static bool read_line(struct keys *keys, struct str line, struct error *error)
+{
+    unsigned char master[CRYPTO_HASH_SIZE];
+    struct str id, hex;
+
+    line = str_trim(str_slice(line, 0, str_find_byte(line, '#')));
+    if (line.length == 0)
+        return true;
+    id = str_slice(line, 0, str_find_byte(line, ' '));
+    hex = str_trim(str_slice(line, id.length, line.length));
+    if (!is_good_id(id) || !read_master(hex, master))
+        return error_set(error, ERROR_CONF, "is not \"ID KEY\": 1 to 16 of a-z 0-9, and 64 "
+                                            "hexadecimal digits");
+    if (has_id(keys, id))
+        return error_set(error, ERROR_CONF, "key %.*s is there twice", STR_ARG(id));
+    if (keys->count == KEYS_MOST)
+        return error_set(error, ERROR_CONF, "there are more than %d keys", KEYS_MOST);
+    bool ok = add_key(keys, id, master, error);
+    crypto_wipe(master, sizeof master);
+    return ok;
+}
+
+static bool read_lines(struct keys *keys, struct str text, const char *path, struct error *error)
+{
+    struct str rest = text, line;
+    struct error cause;
+
+    for (unsigned number = 1; str_split(&rest, '\n', &line); number++) {
+        if (!read_line(keys, line, &cause))
+            return error_set(error, cause.code, "%s:%u: %s", path, number, cause.message);
+    }
+    return keys->count > 0 || error_set(error, ERROR_CONF, "%s: holds no key", path);
+}
+
+static bool check_file(int fd, const char *path, struct error *error)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) != 0)
+        return error_set_errno(error, errno, "%s", path);
+    if (!S_ISREG(info.st_mode))
+        return error_set(error, ERROR_CONF, "%s: is no regular file", path);
+    if (info.st_mode & (S_IRWXG | S_IRWXO))
+        return error_set(error, ERROR_CONF,
+                         "%s: others may read or write it; chmod 600 it, and make new keys if "
+                         "anybody could have read it",
+                         path);
+    return true;
+}
+
+static bool read_all(int fd, const char *path, char *text, size_t *length, struct error *error)
+{
+    *length = 0;
+    for (;;) {
+        ssize_t count = read(fd, text + *length, FILE_MOST - *length);
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return error_set_errno(error, errno, "%s: cannot read it", path);
+        if (count == 0)
+            return true;
+        *length += (size_t)count;
+        if (*length == FILE_MOST)
+            return error_set(error, ERROR_CONF, "%s: has %d bytes or more", path, FILE_MOST);
+    }
+}
+
+static bool put_random_line(struct buf *line, struct error *error)
+{
+    unsigned char id[MADE_ID_BYTES], master[CRYPTO_HASH_SIZE];
+
+    if (!crypto_random(id, sizeof id, error) || !crypto_random(master, sizeof master, error))
+        return false;
+    crypto_hex_encode((struct str){(const char *)id, sizeof id}, line);
+    buf_append_byte(line, ' ');
+    crypto_hex_encode((struct str){(const char *)master, sizeof master}, line);
+    crypto_wipe(master, sizeof master);
+    return buf_ok(line, error);
+}
+
+static bool make_file(const char *path, struct error *error)
+{
+    struct buf line = {0};
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd == -1)
+        return error_set_errno(error, errno, "%s: cannot make it", path);
+    bool ok = put_random_line(&line, error);
+    buf_append_byte(&line, '\n');
+    if (ok && (write(fd, line.data, line.length) != (ssize_t)line.length || fsync(fd) != 0))
+        ok = error_set_errno(error, errno, "%s: cannot write it", path);
+    if (close(fd) != 0 && ok)
+        ok = error_set_errno(error, errno, "%s: cannot write it", path);
+    if (line.data)
+        crypto_wipe(line.data, line.length);
+    buf_clear(&line);
+    if (!ok)
+        (void)unlink(path);
+    return ok;
+}
+
+bool keys_read_file(struct keys *keys, const char *path, struct error *error)
+{
+    char text[FILE_MOST];
+    size_t length;
+
+    *keys = (struct keys){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd == -1 && errno == ENOENT) {
+        if (!make_file(path, error))
+            return false;
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    }
+    if (fd == -1)
+        return error_set_errno(error, errno, "%s: cannot open it", path);
+    bool ok = check_file(fd, path, error) && read_all(fd, path, text, &length, error) &&
+              read_lines(keys, (struct str){text, length}, path, error);
+    (void)close(fd);
+    crypto_wipe(text, sizeof text);
+    if (!ok)
+        keys_clear(keys);
+    return ok;
+}
+
+bool keys_make(struct keys *keys, struct error *error)
+{
+    unsigned char master[CRYPTO_HASH_SIZE];
+
+    *keys = (struct keys){0};
+    if (!crypto_random(master, sizeof master, error))
+        return false;
+    bool ok = add_key(keys, STR("once"), master, error);
+    crypto_wipe(master, sizeof master);
+    return ok;
+}
+
+void keys_clear(struct keys *keys)
+{
+    crypto_wipe(keys, sizeof *keys);
+    keys->count = 0;
+}

@@ -1,0 +1,99 @@
+#include "base/str.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct str str_of(const char *text)
+{
+    return (struct str){text, text ? strlen(text) : 0};
+}
+
+bool str_equals(struct str a, struct str b)
+{
+    return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
+}
+
+static char lower(char byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
+}
+
+bool str_equals_nocase(struct str a, struct str b)
+{
+    if (a.length != b.length)
+        return false;
+    for (size_t i = 0; i < a.length; i++) {
+        if (lower(a.data[i]) != lower(b.data[i]))
+            return false;
+    }
+    return true;
+}
+
+bool str_starts_with(struct str str, struct str prefix)
+{
+    return str.length >= prefix.length && str_equals(str_slice(str, 0, prefix.length), prefix);
+}
+
+bool str_ends_with(struct str str, struct str suffix)
+{
+    return str.length >= suffix.length &&
+           str_equals(str_slice(str, str.length - suffix.length, suffix.length), suffix);
+}
+
+size_t str_find_byte(struct str str, char byte)
+{
+    const char *found = str.length > 0 ? memchr(str.data, byte, str.length) : NULL;
+
+    return found ? (size_t)(found - str.data) : str.length;
+}
+
+struct str str_slice(struct str str, size_t start, size_t length)
+{
+    if (start > str.length)
+        start = str.length;
+    if (length > str.length - start)
+        length = str.length - start;
+    return (struct str){str.data ? str.data + start : NULL, length};
+}
+
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+struct str str_trim(struct str str)
+{
+    while (str.length > 0 && is_blank(str.data[0]))
+        str = str_slice(str, 1, str.length);
+    while (str.length > 0 && is_blank(str.data[str.length - 1]))
+        str.length--;
+    return str;
+}
+
+bool str_split(struct str *rest, char separator, struct str *part)
+{
+    if (!rest->data)
+        return false;
+    size_t end = str_find_byte(*rest, separator);
+    *part = str_slice(*rest, 0, end);
+    if (end == rest->length)
+        *rest = (struct str){0};
+    else
+        *rest = str_slice(*rest, end + 1, rest->length);
+    return true;
+}
+
+bool str_parse_u64(struct str str, uint64_t most, uint64_t *number)
+{
+    uint64_t value = 0;
+
+    if (str.length == 0 || (str.length > 1 && str.data[0] == '0'))
+        return false;
+    for (size_t i = 0; i < str.length; i++) {
+        if (str.data[i] < '0' || str.data[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(str.data[i] - '0'), &value))
+            return false;
+    }
+    *number = value;
+    return value <= most;
+}

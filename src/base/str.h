@@ -1,0 +1,54 @@
+/* str.h - borrowed bytes.
+ *
+ * A struct str points into memory that somebody else keeps; it is passed by value, is not
+ * NUL-terminated, and is stored beyond a call only where a comment at the field says for how long
+ * it stays valid. */
+#ifndef BASE_STR_H
+#define BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct str {
+    const char *data;
+    size_t length;
+};
+
+#define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
+
+/* The same where C wants a constant: in static tables. */
+#define STR_INIT(literal)                                                                          \
+    {                                                                                              \
+        (literal), sizeof(literal) - 1                                                             \
+    }
+
+/* For printf: "%.*s", STR_ARG(str). */
+#define STR_ARG(str) (int)(str).length, (str).data
+
+/* Of a NUL-terminated text; NULL gives an empty str. */
+struct str str_of(const char *text);
+
+bool str_equals(struct str a, struct str b);
+bool str_equals_nocase(struct str a, struct str b); /* ASCII letters only */
+bool str_starts_with(struct str str, struct str prefix);
+bool str_ends_with(struct str str, struct str suffix);
+
+/* Position of the first byte, or str.length. */
+size_t str_find_byte(struct str str, char byte);
+
+/* From start on, at most length bytes; both are clamped. */
+struct str str_slice(struct str str, size_t start, size_t length);
+
+/* Without blanks and tabs at both ends. */
+struct str str_trim(struct str str);
+
+/* Takes what stands before the first separator off *rest. False when *rest was used up: the text
+ * "a,,b" gives "a", "", "b", and "" gives "" once. Start with *rest = the text and data not NULL. */
+bool str_split(struct str *rest, char separator, struct str *part);
+
+/* Digits only, no sign, no blanks, no leading zeros but "0" itself; false if there is anything
+ * else or the number is above most. */
+bool str_parse_u64(struct str str, uint64_t most, uint64_t *number);
+
+#endif

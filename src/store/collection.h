@@ -1,0 +1,60 @@
+/* collection.h - a collection's directory: what it is, making it, deleting it.
+ *
+ * A collection is live if its index is there, deleted if only deleted.json is, else absent. Making
+ * and deleting are not synced by themselves: the journal holds them (as a batch that creates, as a
+ * struct deletion) until a checkpoint has synced the files. So both may be done again, by replay,
+ * over what an earlier attempt left. */
+#ifndef STORE_COLLECTION_H
+#define STORE_COLLECTION_H
+
+#include "store/batch.h"
+#include "store/disk.h"
+
+enum collection_state { COLLECTION_ABSENT, COLLECTION_LIVE, COLLECTION_DELETED };
+
+/* A deletion: of which collection, where its counters ended, and what the client said. Owned text. */
+struct deletion {
+    char path[3 * (ADDRESS_NAME_MOST + 1)];
+    unsigned char id[INDEX_ID_SIZE];
+    uint64_t last_counter, generation;
+    struct buf reason; /* the JSON object that the client sent, compact */
+};
+
+struct collection {
+    enum collection_state state;
+    struct identity identity; /* live only */
+    struct head head;         /* live: where it stands. Else: last_counter and generation of the
+                                 deleted one, or zeros */
+    struct buf reason;        /* deleted only */
+};
+
+/* Reads what is there; checks header and tail of the index against the data file
+ * (database_open). ERROR_DAMAGED if it does not add up. Opens existing files only: the loop may
+ * call it. */
+MUST_CHECK bool collection_load(struct collection *collection, struct disk *disk, const char *path,
+                                struct error *error);
+void collection_clear(struct collection *collection); /* harmless twice, and on all-zero */
+
+/* Helper threads only. Directories, collection.json, an empty index and data file; a deleted.json
+ * goes last. */
+MUST_CHECK bool collection_create(struct disk *disk, const struct batch *batch,
+                                  struct error *error);
+
+/* Helper threads only. deleted.json first, then the rest goes. Does nothing if the collection at
+ * path is live with another id. */
+MUST_CHECK bool collection_delete(struct disk *disk, const struct deletion *deletion,
+                                  struct error *error);
+
+/* Helper threads only. Syncs what a checkpoint has to make durable at path, whether live or
+ * deleted: files and directories up to the data directory; then, if live and of this generation,
+ * notes in the index header that `count` entries are synced, and syncs that. */
+MUST_CHECK bool collection_sync(struct disk *disk, const char *path, uint64_t generation,
+                                uint64_t count, struct error *error);
+
+/* Journal frame bodies, as in batch.h. */
+void deletion_write_frame(const struct deletion *deletion, struct buf *out);
+MUST_CHECK bool deletion_read_frame(struct deletion *deletion, struct str body,
+                                    struct error *error);
+void deletion_clear(struct deletion *deletion);
+
+#endif

@@ -1,0 +1,82 @@
+/* journal.h - what is on disk before anybody is told so.
+ *
+ * One journal a process: a directory of segments, of which the last is written. A group of frames,
+ * from any number of collections, is appended and then synced once; only then are its batches
+ * applied to their databases. A checkpoint syncs the databases and removes the segments that are
+ * no longer needed. replay.c reads segments after a crash.
+ *
+ *     journal_open -> journal_write ... -> journal_close        on one helper thread
+ *     journal_begin_segment -> (databases synced) -> journal_remove_before     a checkpoint
+ *
+ * Segment ".journal/" + sequence as 16 hexadecimal digits: header of 64 bytes (magic "CutOutJn",
+ * version u32, size u32, sequence u64, segment id 8 random bytes, previous sequence u64 and
+ * previous end u64: how much of the segment before counts, zeros, crc32c of the 60 bytes before
+ * it), then frames without gaps. Frame: magic u32, kind u32, length u32 of the body, group u32
+ * (bytes from this frame to the end of its group, both included), synced u64 (how far this segment
+ * was durable when the frame was made), crc32c u32 over segment id, offset of the frame, the fields
+ * before it and the body; 4 zero bytes; the body.
+ *
+ * Invariants:
+ *  1. What journal_write has confirmed is found by every later replay, in order, byte for byte.
+ *  2. Replay finds what was written, in order, up to some frame, and nothing else.
+ *  3. What journal_write refused is found by no replay once a later journal_write is confirmed.
+ *  4. After a failed write or sync a segment is never written again: the next group begins a new one,
+ *     whose header says where the old one ends. */
+#ifndef STORE_JOURNAL_H
+#define STORE_JOURNAL_H
+
+#include "store/disk.h"
+#include "store/index.h"
+
+enum {
+    JOURNAL_HEADER_SIZE = 64,
+    JOURNAL_FRAME_SIZE = 32, /* what stands before a body */
+};
+
+enum journal_kind {
+    JOURNAL_BATCH = 1,    /* batch_write_frame */
+    JOURNAL_DELETION = 2, /* deletion_write_frame */
+    JOURNAL_CANCEL = 3,   /* journal_cancel: a batch that could not be applied */
+};
+
+struct journal {
+    struct disk *disk;
+    struct file file;
+    uint64_t sequence;      /* of the segment being written; 0: none yet */
+    uint64_t end;           /* where the next frame goes */
+    uint64_t synced;        /* how far it is durable */
+    unsigned char segment_id[8];
+    bool broken;            /* invariant 4 */
+};
+
+/* Frames gathered in memory, to be written as one group. */
+struct journal_group {
+    struct buf bytes; /* frames with headers still to be completed by journal_write */
+};
+
+void journal_group_add(struct journal_group *group, enum journal_kind kind, struct str body);
+void journal_group_clear(struct journal_group *group);
+
+/* Makes the directory if need be and begins a new segment behind the last there is. Nothing may
+ * be left to replay. Blocks. */
+MUST_CHECK bool journal_open(struct journal *journal, struct disk *disk, struct error *error);
+void journal_close(struct journal *journal); /* harmless twice, and on all-zero */
+
+/* Helper thread only. Appends the group and syncs it. On failure nothing of it counts; the journal
+ * is broken, and the next call begins a new segment first. The group is completed in place. */
+MUST_CHECK bool journal_write(struct journal *journal, struct journal_group *group,
+                              struct error *error);
+
+/* Helper thread only. Goes on in a new segment: what is written from now on is not in those that
+ * journal_remove_before(journal, journal->sequence) removes. */
+MUST_CHECK bool journal_begin_segment(struct journal *journal, struct error *error);
+
+/* Any helper thread. Removes segments with a smaller sequence, the oldest first. */
+MUST_CHECK bool journal_remove_before(struct disk *disk, uint64_t sequence, struct error *error);
+
+/* Body of a JOURNAL_CANCEL frame: the batch for path that began at entry `count` of that
+ * collection id does not count. */
+void journal_write_cancel(struct buf *out, const char *path, const unsigned char *id,
+                          uint64_t count);
+
+#endif

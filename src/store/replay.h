@@ -1,0 +1,30 @@
+/* replay.h - after a crash: what the journal holds goes into the databases.
+ *
+ * Runs at start, before anything is served, alone on the data directory. Every frame since the last
+ * checkpoint is written again to its place, whatever the database holds above that: after a power
+ * cut what lies above a checkpoint is not to be trusted. Then everything touched is synced, the
+ * headers note it, and the segments are removed. A crash in the middle changes nothing: the next
+ * start does it again.
+ *
+ * A frame goes into its database only where that stands exactly before it (generation, count, end,
+ * crc of the entry before). What a checkpoint vouches for is passed over. A frame that fits nowhere
+ * is not forced: its collection is left alone and counted as refused, all segments are kept as
+ * ".journal/refused-SEQUENCE" for whoever looks into it, and the rest goes on. */
+#ifndef STORE_REPLAY_H
+#define STORE_REPLAY_H
+
+#include "store/disk.h"
+
+struct replay_report {
+    uint64_t segments, frames, bytes; /* found */
+    uint64_t batches, deletions;      /* written again */
+    uint64_t cancelled;
+    uint64_t collections;             /* touched */
+    uint64_t refused;                 /* collections whose frames did not fit */
+    struct error first_refusal;       /* why, of the first of these */
+};
+
+/* Blocks. */
+MUST_CHECK bool replay_run(struct disk *disk, struct replay_report *report, struct error *error);
+
+#endif

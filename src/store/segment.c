@@ -1,0 +1,251 @@
+#include "store/segment.h"
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char magic[] = "CutOutJn";
+
+enum {
+    VERSION = 1,
+    AT_VERSION = 8,
+    AT_SIZE = 12,
+    AT_SEQUENCE = 16,
+    AT_ID = 24,
+    AT_PREVIOUS = 32,
+    AT_PREVIOUS_END = 40,
+    AT_HEADER_CRC = JOURNAL_HEADER_SIZE - 4,
+    FRAME_MAGIC = 0x464f4a43, /* "CJOF" */
+    AT_KIND = 4,
+    AT_LENGTH = 8,
+    AT_GROUP = 12,
+    AT_SYNCED = 16,
+    AT_CRC = 24,
+    SCAN_STEP = 65536, /* bytes looked through at once behind a bad frame */
+    DIGITS = 16,
+};
+
+/* A frame holds one batch; what is longer was not written by us. */
+static const uint32_t body_most = UINT32_C(1) << 30;
+
+void segment_put_name(char out[SEGMENT_NAME_SIZE], uint64_t sequence)
+{
+    (void)snprintf(out, SEGMENT_NAME_SIZE, ".journal/%016llx", (unsigned long long)sequence);
+}
+
+static bool parse_name(const char *name, uint64_t *sequence)
+{
+    char *end;
+
+    if (strlen(name) != DIGITS || strspn(name, "0123456789abcdef") != DIGITS)
+        return false;
+    *sequence = strtoull(name, &end, 16);
+    return *end == '\0' && *sequence > 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t left, right;
+
+    memcpy(&left, a, sizeof left);
+    memcpy(&right, b, sizeof right);
+    return left < right ? -1 : left > right;
+}
+
+bool segment_list(struct disk *disk, uint64_t **sequences, size_t *count, struct error *error)
+{
+    struct buf names = {0};
+
+    *sequences = NULL;
+    *count = 0;
+    bool ok = disk_list(disk, ".journal", &names, error) && buf_ok(&names, error);
+    if (ok) {
+        *sequences = calloc(names.length / (DIGITS + 1) + 1, sizeof **sequences);
+        ok = *sequences || error_set(error, ERROR_NO_MEMORY, "out of memory for the journal");
+    }
+    for (size_t at = 0; ok && at < names.length; at += strlen(names.data + at) + 1) {
+        if (parse_name(names.data + at, *sequences + *count))
+            ++*count;
+    }
+    if (ok)
+        qsort(*sequences, *count, sizeof **sequences, compare);
+    buf_clear(&names);
+    return ok;
+}
+
+void segment_write_header(unsigned char to[JOURNAL_HEADER_SIZE], const struct segment *segment)
+{
+    memset(to, 0, JOURNAL_HEADER_SIZE);
+    memcpy(to, magic, sizeof magic - 1);
+    bytes_put_u32(to + AT_VERSION, VERSION);
+    bytes_put_u32(to + AT_SIZE, JOURNAL_HEADER_SIZE);
+    bytes_put_u64(to + AT_SEQUENCE, segment->sequence);
+    memcpy(to + AT_ID, segment->id, sizeof segment->id);
+    bytes_put_u64(to + AT_PREVIOUS, segment->previous_sequence);
+    bytes_put_u64(to + AT_PREVIOUS_END, segment->previous_end);
+    bytes_put_u32(to + AT_HEADER_CRC,
+                  crc32c_extend(0, (struct str){(const char *)to, AT_HEADER_CRC}));
+}
+
+static uint32_t frame_crc(const unsigned char *head, const unsigned char id[8], uint64_t offset,
+                          struct str body)
+{
+    unsigned char place[16];
+
+    memcpy(place, id, 8);
+    bytes_put_u64(place + 8, offset);
+    uint32_t crc = crc32c_extend(0, (struct str){(const char *)place, sizeof place});
+    crc = crc32c_extend(crc, (struct str){(const char *)head, AT_CRC});
+    return crc32c_extend(crc, body);
+}
+
+void segment_write_frame(unsigned char to[JOURNAL_FRAME_SIZE], const struct segment_frame *frame,
+                         const unsigned char id[8], uint64_t offset, struct str body)
+{
+    memset(to, 0, JOURNAL_FRAME_SIZE);
+    bytes_put_u32(to, FRAME_MAGIC);
+    bytes_put_u32(to + AT_KIND, frame->kind);
+    bytes_put_u32(to + AT_LENGTH, frame->length);
+    bytes_put_u32(to + AT_GROUP, frame->group);
+    bytes_put_u64(to + AT_SYNCED, frame->synced);
+    bytes_put_u32(to + AT_CRC, frame_crc(to, id, offset, body));
+}
+
+static bool read_header(struct segment *segment, bool *is_empty, struct error *error)
+{
+    unsigned char bytes[JOURNAL_HEADER_SIZE];
+
+    *is_empty = segment->size < JOURNAL_HEADER_SIZE;
+    if (*is_empty)
+        return true;
+    if (!file_read_at(&segment->file, bytes, sizeof bytes, 0, error))
+        return false;
+    /* A header is synced before the first frame is confirmed, so one that is not good has nothing
+     * behind it that counts. */
+    *is_empty = memcmp(bytes, magic, sizeof magic - 1) != 0 ||
+                bytes_get_u32(bytes + AT_HEADER_CRC) !=
+                    crc32c_extend(0, (struct str){(const char *)bytes, AT_HEADER_CRC}) ||
+                bytes_get_u64(bytes + AT_SEQUENCE) != segment->sequence;
+    if (*is_empty)
+        return true;
+    if (bytes_get_u32(bytes + AT_VERSION) != VERSION)
+        return error_set(error, ERROR_DAMAGED, "%s: has version %u, this server knows %d",
+                         segment->file.name, bytes_get_u32(bytes + AT_VERSION), VERSION);
+    memcpy(segment->id, bytes + AT_ID, sizeof segment->id);
+    segment->previous_sequence = bytes_get_u64(bytes + AT_PREVIOUS);
+    segment->previous_end = bytes_get_u64(bytes + AT_PREVIOUS_END);
+    segment->at = JOURNAL_HEADER_SIZE;
+    return true;
+}
+
+bool segment_open(struct segment *segment, struct disk *disk, uint64_t sequence, bool *is_empty,
+                  struct error *error)
+{
+    char name[SEGMENT_NAME_SIZE];
+
+    *segment = (struct segment){.sequence = sequence, .limit = UINT64_MAX, .file.fd = -1};
+    segment_put_name(name, sequence);
+    if (file_open(&segment->file, disk, name, O_RDONLY, error) &&
+        file_size(&segment->file, &segment->size, error) && read_header(segment, is_empty, error))
+        return true;
+    segment_close(segment);
+    return false;
+}
+
+void segment_close(struct segment *segment)
+{
+    file_close(&segment->file);
+    buf_clear(&segment->body);
+}
+
+/* Reads and checks the frame at an offset: END if there is no good one. */
+static enum segment_found read_frame(struct segment *segment, uint64_t at,
+                                     struct segment_frame *frame, struct error *error)
+{
+    unsigned char head[JOURNAL_FRAME_SIZE];
+
+    if (segment->size - at < JOURNAL_FRAME_SIZE)
+        return SEGMENT_END;
+    if (!file_read_at(&segment->file, head, sizeof head, at, error))
+        return SEGMENT_FAILED;
+    frame->kind = bytes_get_u32(head + AT_KIND);
+    frame->length = bytes_get_u32(head + AT_LENGTH);
+    frame->group = bytes_get_u32(head + AT_GROUP);
+    frame->synced = bytes_get_u64(head + AT_SYNCED);
+    if (bytes_get_u32(head) != FRAME_MAGIC || frame->length > body_most ||
+        frame->length > segment->size - at - JOURNAL_FRAME_SIZE)
+        return SEGMENT_END;
+    buf_reset(&segment->body);
+    char *to = buf_reserve(&segment->body, frame->length);
+    if (!to) {
+        error_set(error, ERROR_NO_MEMORY, "out of memory for the journal");
+        return SEGMENT_FAILED;
+    }
+    if (!file_read_at(&segment->file, to, frame->length, at + JOURNAL_FRAME_SIZE, error))
+        return SEGMENT_FAILED;
+    buf_grow(&segment->body, frame->length);
+    return bytes_get_u32(head + AT_CRC) ==
+                   frame_crc(head, segment->id, at, buf_str(&segment->body))
+               ? SEGMENT_FRAME
+               : SEGMENT_END;
+}
+
+/* A good frame somewhere in [from, to), which is at most SCAN_STEP long, that says that `bad` was
+ * durable when it was written. */
+static enum segment_found find_witness(struct segment *segment, uint64_t from, size_t length,
+                                       uint64_t bad, struct error *error)
+{
+    unsigned char bytes[SCAN_STEP];
+    struct segment_frame frame;
+
+    if (!file_read_at(&segment->file, bytes, length, from, error))
+        return SEGMENT_FAILED;
+    for (size_t i = 0; i + 4 <= length; i++) {
+        if (bytes_get_u32(bytes + i) != FRAME_MAGIC)
+            continue;
+        enum segment_found found = read_frame(segment, from + i, &frame, error);
+
+        if (found == SEGMENT_FAILED || (found == SEGMENT_FRAME && frame.synced > bad))
+            return found;
+    }
+    return SEGMENT_END;
+}
+
+static enum segment_found check_torn(struct segment *segment, struct error *error)
+{
+    uint64_t end = segment->size < segment->limit ? segment->size : segment->limit;
+
+    for (uint64_t from = segment->at + 1; from + JOURNAL_FRAME_SIZE <= end;
+         from += SCAN_STEP - JOURNAL_FRAME_SIZE) {
+        uint64_t left = end - from;
+        size_t length = left < SCAN_STEP ? (size_t)left : SCAN_STEP;
+        enum segment_found found = find_witness(segment, from, length, segment->at, error);
+
+        if (found == SEGMENT_FRAME) {
+            error_set(error, ERROR_DAMAGED,
+                      "%s: at byte %llu: damaged in a part that was on disk before; copy the data "
+                      "directory before anything else",
+                      segment->file.name, (unsigned long long)segment->at);
+            return SEGMENT_FAILED;
+        }
+        if (found == SEGMENT_FAILED)
+            return found;
+    }
+    segment->torn = true;
+    return SEGMENT_END;
+}
+
+enum segment_found segment_next(struct segment *segment, struct segment_frame *frame,
+                                struct error *error)
+{
+    if (segment->at >= segment->size || segment->at >= segment->limit)
+        return SEGMENT_END;
+    enum segment_found found = read_frame(segment, segment->at, frame, error);
+    if (found == SEGMENT_FRAME)
+        segment->at += JOURNAL_FRAME_SIZE + frame->length;
+    return found == SEGMENT_END ? check_torn(segment, error) : found;
+}
