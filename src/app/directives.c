@@ -33,8 +33,7 @@ static bool is_plain_path(struct str path)
     if (!str_starts_with(path, STR("/")))
         return false;
     while (str_split(&rest, '/', &segment)) {
-        if (segment.length == 0 || str_equals(segment, STR(".")) ||
-            str_equals(segment, STR("..")))
+        if (segment.length == 0 || str_equals(segment, STR(".")) || str_equals(segment, STR("..")))
             return false;
         for (size_t i = 0; i < segment.length; i++) {
             if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~",
@@ -48,10 +47,11 @@ static bool is_plain_path(struct str path)
 static bool check_base_path(const char *value, struct error *error)
 {
     return is_plain_path(str_of(value)) ||
-           error_set(error, ERROR_CONF,
-                     "\"%.60s\" is not like \"/sync\": a \"/\" before each segment, none at the end, "
-                     "letters, digits and \"-._~\" only",
-                     value);
+           error_set(
+               error, ERROR_CONF,
+               "\"%.60s\" is not like \"/sync\": a \"/\" before each segment, none at the end, "
+               "letters, digits and \"-._~\" only",
+               value);
 }
 
 static bool check_origin(const char *value, struct error *error)
@@ -79,14 +79,16 @@ static bool check_public_url(const char *value, struct error *error)
     if (!origin_parse(&origin, str_slice(text, 0, end), &cause))
         return error_set(error, ERROR_CONF, "%s", cause.message);
     return path.length == 0 || is_plain_path(path) ||
-           error_set(error, ERROR_CONF, "\"%.60s\" is not like \"https://host\" or "
-                                        "\"https://host/path\", without \"/\" at the end", value);
+           error_set(error, ERROR_CONF,
+                     "\"%.60s\" is not like \"https://host\" or "
+                     "\"https://host/path\", without \"/\" at the end",
+                     value);
 }
 
 /* RFC 9110, section 5.1, without the rarer punctuation. */
 static bool check_header_name(const char *value, struct error *error)
 {
-    static const char *const taken[] = {"Authorization", "Content-Length", "Host", "Origin",
+    static const char *const taken[] = {"Authorization", "Content-Length", "Host",  "Origin",
                                         "Content-Type",  "If-None-Match",  "Cookie"};
 
     if (value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")])
@@ -98,14 +100,349 @@ static bool check_header_name(const char *value, struct error *error)
     return true;
 }
 
-static const char *durability_help =
-    "When a POST is answered. always: when what it brought is on disk, synced.";
-
 const struct conf_directive directives[] = {
-    {.name = "listen", .type = CONF_LIST, .offset = FIELD(listen),
-     .fallback = "127.0.0.1:8088", .check = http_check_listen,
+    {.name = "listen",
+     .type = CONF_LIST,
+     .offset = FIELD(listen),
+     .fallback = "127.0.0.1:8088",
+     .check = http_check_listen,
      .values = "ADDRESS:PORT | [ADDRESS]:PORT | *:PORT | unix:PATH ...",
-     .help = "Where clients connect. Addresses are numbers; * is all of them, IPv4 and IPv6; port 0 "
-             "lets the system choose. HTTP without TLS: for the network put a proxy in front."},
+     .help = "Where clients connect. Addresses are numbers; * is all of them, IPv4 and IPv6; "
+             "port 0 lets the system choose. It speaks HTTP without TLS: towards the network "
+             "put a proxy in front."},
+    {.name = "admin_listen",
+     .type = CONF_LIST,
+     .offset = FIELD(admin_listen),
+     .fallback = "127.0.0.1:8089",
+     .check = http_check_listen,
+     .values = "ADDRESS:PORT | unix:PATH ...",
+     .help = "Where /health, /ready, /metrics, /status and POST /drain are answered, to "
+             "anybody who can connect: keep it off the network. Empty: nowhere."},
+    {.name = "data_dir",
+     .type = CONF_TEXT,
+     .offset = FIELD(data_dir),
+     .fallback = "./data",
+     .values = "DIRECTORY",
+     .help = "The directory of all data. It is made if it is not there; one server uses it "
+             "at a time."},
+    {.name = "durability",
+     .type = CONF_CHOICE,
+     .offset = FIELD(durability),
+     .fallback = "always",
+     .choices = durabilities,
+     .help = "When a POST is answered. always: when what it brought is on disk, synced; "
+             "nothing that was answered is lost in a power cut."},
+    {.name = "base_path",
+     .type = CONF_TEXT,
+     .offset = FIELD(base_path),
+     .fallback = "",
+     .check = check_base_path,
+     .reloads = true,
+     .values = "/PATH",
+     .help = "What stands before every path, if the server shares its host with others: with "
+             "/sync a collection is /sync/DOMAIN/USER/BUCKET."},
+    {.name = "public_url",
+     .type = CONF_TEXT,
+     .offset = FIELD(public_url),
+     .fallback = "",
+     .check = check_public_url,
+     .reloads = true,
+     .values = "URL",
+     .help = "How browsers reach this server, base_path included; /syncclient.js says it to "
+             "the apps that load it. Needed behind a proxy that speaks TLS; without it the "
+             "script names the host that it was asked from, by http."},
+    {.name = "dev_login",
+     .type = CONF_FLAG,
+     .offset = FIELD(dev_login),
+     .fallback = "off",
+     .help = "For development: whoever knows the token that is printed at the start may log "
+             "in as anybody. Refused beside listeners that others can reach, and beside any "
+             "other way to log in."},
+    {.name = "trusted_user_header",
+     .type = CONF_TEXT,
+     .offset = FIELD(trusted_user_header),
+     .fallback = "",
+     .check = check_header_name,
+     .reloads = true,
+     .values = "NAME",
+     .help = "A header in which a proxy that has logged the user in says EMAIL/DOMAIN. It is "
+             "believed from trusted_proxies only, and they have to remove it from what "
+             "clients send."},
+    {.name = "trusted_proxies",
+     .type = CONF_LIST,
+     .offset = FIELD(trusted_proxies),
+     .fallback = "",
+     .check = access_check_proxy,
+     .reloads = true,
+     .values = "ADDRESS | ADDRESS/BITS | unix: ...",
+     .help = "Whose trusted_user_header is believed."},
+    {.name = "token_secret_file",
+     .type = CONF_TEXT,
+     .offset = FIELD(token_secret_file),
+     .fallback = "",
+     .reloads = true,
+     .values = "FILE",
+     .help = "The keys that tokens are signed with, one KID HEX a line; the first signs, all "
+             "are accepted. The file is made, with a random key, if it is not there. Without "
+             "it tokens end with the process."},
+    {.name = "token_lifetime",
+     .type = CONF_DURATION,
+     .offset = FIELD(token_lifetime),
+     .fallback = "12h",
+     .least = MINUTE,
+     .most = (uint64_t)366 * DAY,
+     .reloads = true,
+     .help = "How long a login lasts."},
+    {.name = "allow_origin",
+     .type = CONF_LIST,
+     .offset = FIELD(allow_origin),
+     .fallback = "",
+     .check = check_origin,
+     .reloads = true,
+     .values = "https://HOST ...",
+     .help = "Further origins whose pages may use every collection that their user can log "
+             "in to. The origin whose host is the domain of a collection always may."},
+    {.name = "document_root",
+     .type = CONF_TEXT,
+     .offset = FIELD(document_root),
+     .fallback = "",
+     .reloads = true,
+     .values = "DIRECTORY",
+     .help = "A directory with an app, served beside the API. It is read into memory at the "
+             "start and at each reload; hidden files and links are left out."},
+    {.name = "client_script",
+     .type = CONF_TEXT,
+     .offset = FIELD(client_script),
+     .fallback = "",
+     .reloads = true,
+     .values = "FILE",
+     .help = "The file that is served as /syncclient.js. Empty: the one that was installed "
+             "with the server."},
+    {.name = "max_connections",
+     .type = CONF_COUNT,
+     .offset = FIELD(max_connections),
+     .fallback = "10000",
+     .least = 16,
+     .most = 1000000,
+     .reloads = true,
+     .help = "Connections at a time; beyond that new ones wait. The limit of open files is "
+             "raised to what this needs, as far as the system lets it."},
+    {.name = "max_header_bytes",
+     .type = CONF_SIZE,
+     .offset = FIELD(max_header_bytes),
+     .fallback = "16k",
+     .least = KILO,
+     .most = MEGA,
+     .reloads = true,
+     .help = "Request line and headers together."},
+    {.name = "idle_timeout",
+     .type = CONF_DURATION,
+     .offset = FIELD(idle_timeout),
+     .fallback = "75s",
+     .least = SECOND,
+     .most = HOUR,
+     .reloads = true,
+     .help = "A connection on which nothing moves for so long is closed; held reads do not "
+             "count. New connections go by it."},
+    {.name = "max_post_bytes",
+     .type = CONF_SIZE,
+     .offset = FIELD(max_post_bytes),
+     .fallback = "16m",
+     .least = KILO,
+     .most = GIGA,
+     .reloads = true,
+     .help = "The body of a POST; larger ones are answered 413."},
+    {.name = "max_post_objects",
+     .type = CONF_COUNT,
+     .offset = FIELD(max_post_objects),
+     .fallback = "10000",
+     .least = 1,
+     .most = 1000000,
+     .reloads = true,
+     .help = "Objects in a POST; more are answered 413."},
+    {.name = "max_object_bytes",
+     .type = CONF_SIZE,
+     .offset = FIELD(max_object_bytes),
+     .fallback = "1m",
+     .least = 64,
+     .most = GIGA,
+     .reloads = true,
+     .help = "One object; larger ones are answered 413, with their places in the array."},
+    {.name = "max_response_bytes",
+     .type = CONF_SIZE,
+     .offset = FIELD(max_response_bytes),
+     .fallback = "1m",
+     .least = KILO,
+     .most = GIGA,
+     .reloads = true,
+     .help = "About how much an answer to a read holds before it says that there is more. At "
+             "least one object is always sent."},
+    {.name = "max_response_objects",
+     .type = CONF_COUNT,
+     .offset = FIELD(max_response_objects),
+     .fallback = "10000",
+     .least = 1,
+     .most = 1000000,
+     .reloads = true,
+     .help = "How many objects an answer to a read holds at most."},
+    {.name = "max_wait",
+     .type = CONF_DURATION,
+     .offset = FIELD(max_wait),
+     .fallback = "55s",
+     .most = HOUR,
+     .reloads = true,
+     .help = "How long a read may be held when it asks for that; 0 answers all at once. Stay "
+             "below the timeouts of proxies in front."},
+    {.name = "json_max_depth",
+     .type = CONF_COUNT,
+     .offset = FIELD(json_max_depth),
+     .fallback = "64",
+     .least = 4,
+     .most = 1024,
+     .reloads = true,
+     .help = "Levels of nesting in what is posted."},
+    {.name = "quota_collection",
+     .type = CONF_SIZE,
+     .offset = FIELD(quota_collection),
+     .fallback = "0",
+     .reloads = true,
+     .help = "Bytes that one collection may hold; more is answered 507. 0: no limit."},
+    {.name = "poll_time",
+     .type = CONF_DURATION,
+     .offset = FIELD(poll_time),
+     .fallback = "0",
+     .most = DAY,
+     .reloads = true,
+     .help = "Asks clients, by X-Sync-Poll-Time, not to poll more often than this; whole "
+             "seconds. 0: does not ask."},
+    {.name = "cached_collections",
+     .type = CONF_COUNT,
+     .offset = FIELD(cached_collections),
+     .fallback = "65536",
+     .least = 16,
+     .most = 100000000,
+     .reloads = true,
+     .help = "How many unused collections are remembered, so that a poll opens no file; "
+             "about 1 KB each."},
+    {.name = "journal_bytes",
+     .type = CONF_SIZE,
+     .offset = FIELD(journal_bytes),
+     .fallback = "64m",
+     .least = MEGA,
+     .most = (uint64_t)64 * GIGA,
+     .reloads = true,
+     .help = "When the journal has grown by so much the databases are synced and it starts "
+             "over. A larger one means fewer syncs and a longer start after a crash."},
+    {.name = "checkpoint_interval",
+     .type = CONF_DURATION,
+     .offset = FIELD(checkpoint_interval),
+     .fallback = "60s",
+     .least = SECOND,
+     .most = DAY,
+     .reloads = true,
+     .help = "The same after this time, however little was written."},
+    {.name = "helper_threads",
+     .type = CONF_COUNT,
+     .offset = FIELD(helper_threads),
+     .fallback = "4",
+     .least = 1,
+     .most = OFFLOAD_THREADS_MOST,
+     .help = "Threads for calls that wait for the disk."},
+    {.name = "drain_timeout",
+     .type = CONF_DURATION,
+     .offset = FIELD(drain_timeout),
+     .fallback = "30s",
+     .most = HOUR,
+     .reloads = true,
+     .help = "How long a server that was told to stop waits for requests under way. What was "
+             "answered is safe in any case."},
+    {.name = "log_file",
+     .type = CONF_TEXT,
+     .offset = FIELD(log_file),
+     .fallback = "",
+     .reloads = true,
+     .values = "FILE",
+     .help = "Empty: standard error. SIGUSR1 opens it anew, for rotation."},
+    {.name = "log_level",
+     .type = CONF_CHOICE,
+     .offset = FIELD(log_level),
+     .fallback = "info",
+     .choices = log_levels,
+     .reloads = true,
+     .help = "The least important lines that are written. Requests are logged at info."},
+    {.name = "log_format",
+     .type = CONF_CHOICE,
+     .offset = FIELD(log_format),
+     .fallback = "text",
+     .choices = log_formats,
+     .reloads = true,
+     .help = "Lines for people, or one JSON object a line."},
+    {.name = "access_log",
+     .type = CONF_FLAG,
+     .offset = FIELD(access_log),
+     .fallback = "on",
+     .reloads = true,
+     .help = "A line for each request, never with tokens. Requests that fail through the "
+             "server's own fault are logged in any case."},
     {0},
 };
+
+const char *directives_durability(const struct settings *settings)
+{
+    return durabilities[settings->durability];
+}
+
+bool directives_lock_out(const struct settings *settings)
+{
+    return !settings->dev_login && !settings->token_secret_file && !settings->trusted_user_header;
+}
+
+/* Behind a balancer every peer looks local, so only what is configured can tell that nobody else
+ * gets in. */
+static bool check_dev_login(const struct settings *settings, struct error *error)
+{
+    if (settings->token_secret_file)
+        return error_set(error, ERROR_CONF, "dev_login: not together with token_secret_file");
+    if (settings->trusted_user_header)
+        return error_set(error, ERROR_CONF, "dev_login: not together with trusted_user_header");
+    for (size_t i = 0; i < settings->listen.count; i++) {
+        if (!http_listen_is_local(settings->listen.items[i]))
+            return error_set(error, ERROR_CONF,
+                             "dev_login: others can reach \"listen %.100s\"; use 127.0.0.1",
+                             settings->listen.items[i]);
+    }
+    return true;
+}
+
+bool directives_check(const struct settings *settings, struct error *error)
+{
+    if (settings->listen.count == 0)
+        return error_set(error, ERROR_CONF, "listen: at least one address is needed");
+    if (!settings->data_dir)
+        return error_set(error, ERROR_CONF, "data_dir: must not be empty");
+    if (settings->trusted_user_header && settings->trusted_proxies.count == 0)
+        return error_set(error, ERROR_CONF,
+                         "trusted_user_header: say in trusted_proxies who may send it");
+    return !settings->dev_login || check_dev_login(settings, error);
+}
+
+bool directives_read(struct settings *settings, const char *path, unsigned instance,
+                     struct error *error)
+{
+    struct error cause;
+
+    *settings = (struct settings){0};
+    bool ok = conf_set_defaults(directives, settings, error) &&
+              (!path || conf_read_file(directives, path, instance, settings, error));
+    if (ok && !directives_check(settings, &cause))
+        ok = error_set(error, cause.code, "%s%s%s", path ? path : "", path ? ": " : "",
+                       cause.message);
+    if (!ok)
+        directives_clear(settings);
+    return ok;
+}
+
+void directives_clear(struct settings *settings)
+{
+    conf_clear(directives, settings);
+}

@@ -131,8 +131,10 @@ bool access_check_proxy(const char *text, struct error *error)
     unsigned bits;
 
     return strcmp(text, "unix:") == 0 || parse_range(text, address, &bits) ||
-           error_set(error, ERROR_CONF, "\"%s\" is no address, no range like 10.0.0.0/8, and not "
-                     "unix:", text);
+           error_set(error, ERROR_CONF,
+                     "\"%s\" is no address, no range like 10.0.0.0/8, and not "
+                     "unix:",
+                     text);
 }
 
 static bool is_within(const unsigned char a[16], const unsigned char range[16], unsigned bits)

@@ -15,8 +15,8 @@ struct access_cache;
 
 struct access {
     struct keys keys;
-    const char *trusted_header;    /* NULL: none; borrowed from the configuration */
-    const char *const *proxies;    /* addresses or CIDR ranges, "unix:" for unix sockets; borrowed */
+    const char *trusted_header; /* NULL: none; borrowed from the configuration */
+    const char *const *proxies; /* addresses or CIDR ranges, "unix:" for unix sockets; borrowed */
     size_t proxy_count;
     struct access_cache *cache;
 };

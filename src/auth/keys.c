@@ -67,8 +67,9 @@ static bool read_line(struct keys *keys, struct str line, struct error *error)
     id = str_slice(line, 0, str_find_byte(line, ' '));
     hex = str_trim(str_slice(line, id.length, line.length));
     if (!is_good_id(id) || !read_master(hex, master))
-        return error_set(error, ERROR_CONF, "is not \"ID KEY\": 1 to 16 of a-z 0-9, and 64 "
-                                            "hexadecimal digits");
+        return error_set(error, ERROR_CONF,
+                         "is not \"ID KEY\": 1 to 16 of a-z 0-9, and 64 "
+                         "hexadecimal digits");
     if (has_id(keys, id))
         return error_set(error, ERROR_CONF, "key %.*s is there twice", STR_ARG(id));
     if (keys->count == KEYS_MOST)

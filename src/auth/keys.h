@@ -19,8 +19,8 @@ struct keys {
     size_t count;
 };
 
-/* Reads the file; makes it (0600, one random key) if it is not there. Refuses, as ERROR_CONF, a file
- * that others may read or write, that is no regular file (links included), or that has a bad
+/* Reads the file; makes it (0600, one random key) if it is not there. Refuses, as ERROR_CONF, a
+ * file that others may read or write, that is no regular file (links included), or that has a bad
  * line. At start and reload only: it blocks. */
 MUST_CHECK bool keys_read_file(struct keys *keys, const char *path, struct error *error);
 

@@ -36,8 +36,7 @@ bool origin_parse(struct origin *origin, struct str text, struct error *error)
     if (str_ends_with(rest, STR("/")))
         rest.length--;
     number = origin->secure ? HTTPS_PORT : HTTP_PORT;
-    if (split_port(rest, &host, &port) &&
-        (!str_parse_u64(port, PORT_MOST, &number) || number == 0))
+    if (split_port(rest, &host, &port) && (!str_parse_u64(port, PORT_MOST, &number) || number == 0))
         return refuse(text, "the port is no number from 1 to 65535", error);
     if (!address_check_domain(host) || host.length >= sizeof origin->host)
         return refuse(text, "scheme, host in lower case and port are all that may be in it", error);

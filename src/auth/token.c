@@ -53,8 +53,13 @@ bool token_make(const struct keys *keys, const struct token *token, struct buf *
 /* What the payload says, each member once. */
 struct payload {
     struct token *token;
-    enum { MEMBER_NONE, MEMBER_EMAIL = 1, MEMBER_AUDIENCE = 2, MEMBER_ISSUED = 4, MEMBER_EXPIRES = 8 }
-        member;
+    enum {
+        MEMBER_NONE,
+        MEMBER_EMAIL = 1,
+        MEMBER_AUDIENCE = 2,
+        MEMBER_ISSUED = 4,
+        MEMBER_EXPIRES = 8
+    } member;
     unsigned seen;
     bool is_bad;
 };

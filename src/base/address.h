@@ -16,10 +16,10 @@ enum {
 struct address {
     char domain[ADDRESS_DOMAIN_SIZE];
     char user[ADDRESS_USER_SIZE];
-    char bucket[ADDRESS_NAME_MOST + 1];                  /* decoded segments joined by "/"; may be empty */
-    char path[3 * (ADDRESS_NAME_MOST + 1)];              /* DOMAIN/USER/BUCKET, each percent-encoded; the key
-                                                            of tables and the directory below data_dir;
-                                                            without bucket: DOMAIN/USER */
+    char bucket[ADDRESS_NAME_MOST + 1];     /* decoded segments joined by "/"; may be empty */
+    char path[3 * (ADDRESS_NAME_MOST + 1)]; /* DOMAIN/USER/BUCKET, each percent-encoded; the key
+                                               of tables and the directory below data_dir;
+                                               without bucket: DOMAIN/USER */
 };
 
 /* From the path of a URL, "/domain/user/bucket...", still percent-encoded and without query.
@@ -33,8 +33,8 @@ MUST_CHECK bool address_parse(struct address *address, struct str path, struct e
  * be a collection's address. Cheap; address_parse says the rest. */
 bool address_is_meant(struct str path);
 
-/* Host name: labels of letters, digits, "-" and "_" separated by dots, or an IPv4 address, or an IPv6
- * address in brackets. Lower-case only. */
+/* Host name: labels of letters, digits, "-" and "_" separated by dots, or an IPv4 address, or an
+ * IPv6 address in brackets. Lower-case only. */
 bool address_check_domain(struct str domain);
 
 /* local@host as browsers and HTML forms take it, at most 254 bytes; the host in lower case. */

@@ -32,18 +32,18 @@ struct conf_list {
 };
 
 struct conf_directive {
-    const char *name;           /* the table ends with NULL */
+    const char *name; /* the table ends with NULL */
     enum conf_type type;
     size_t offset;              /* of the field in the program's struct */
     const char *fallback;       /* the default as a user would write it; "" for none */
     uint64_t least, most;       /* inclusive; most 0: no upper limit */
     const char *const *choices; /* CONF_CHOICE only; ends with NULL */
-    /* Further check of a CONF_TEXT or of each item of a CONF_LIST; NULL: anything goes. Puts what is
-     * wrong into error (without the directive's name). */
+    /* Further check of a CONF_TEXT or of each item of a CONF_LIST; NULL: anything goes. Puts what
+     * is wrong into error (without the directive's name). */
     bool (*check)(const char *value, struct error *error);
-    bool reloads;        /* SIGHUP applies it; else it takes a restart */
-    const char *values;  /* for the reference: "ADDRESS:PORT | unix:PATH ..." or "SIZE" */
-    const char *help;    /* one to three sentences for the reference */
+    bool reloads;       /* SIGHUP applies it; else it takes a restart */
+    const char *values; /* for the reference: "ADDRESS:PORT | unix:PATH ..." or "SIZE" */
+    const char *help;   /* one to three sentences for the reference */
 };
 
 /* Sets every field to its default; the struct is all-zero before. Fails only for want of memory

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 
 #define PRINTF_LIKE(text_at, first) __attribute__((format(printf, text_at, first)))
-#define MUST_CHECK                 __attribute__((warn_unused_result))
+#define MUST_CHECK                  __attribute__((warn_unused_result))
 
 /* What kind of failure. The short name of each is part of the protocol (docs/protocol.md,
  * "Errors"); the HTTP status of each stands in one table, http/reply.c. */

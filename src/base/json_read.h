@@ -36,15 +36,15 @@ enum json_event {
 typedef bool json_event_fn(void *context, enum json_event event, unsigned depth, struct str text);
 
 struct json_read {
-    void *parser;        /* yajl_handle */
-    void *arena;         /* reserved memory of the parser */
+    void *parser; /* yajl_handle */
+    void *arena;  /* reserved memory of the parser */
     json_event_fn *on_event;
     void *context;
     struct utf8 utf8;
-    struct error error;  /* of our own checks, while inside the parser */
+    struct error error; /* of our own checks, while inside the parser */
     unsigned depth, max_depth;
-    uint64_t fed;        /* bytes */
-    bool stopped;        /* by on_event */
+    uint64_t fed; /* bytes */
+    bool stopped; /* by on_event */
     bool in_string;
     struct { /* inside the current string */
         unsigned char state;

@@ -29,8 +29,8 @@ static struct {
 } state = {.fd = STDERR_FILENO, .level = LOG_NOTICE};
 
 static const char *const level_names[] = {
-    [LOG_ERROR] = "error",   [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice",
-    [LOG_INFO] = "info",     [LOG_DEBUG] = "debug",
+    [LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice",
+    [LOG_INFO] = "info",   [LOG_DEBUG] = "debug",
 };
 
 static int open_path(const char *path, struct error *error)

@@ -6,8 +6,9 @@
  * loop's thread only.
  *
  * Lines are gathered and written by log_flush, which the loop calls once a turn and log_write
- * calls by itself at LOG_WARNING and above or when 32 KB have gathered. A line that cannot be written is
- * counted (log_lost). Nothing here blocks for long: the descriptor is a file, a pipe or stderr. */
+ * calls by itself at LOG_WARNING and above or when 32 KB have gathered. A line that cannot be
+ * written is counted (log_lost). Nothing here blocks for long: the descriptor is a file, a pipe or
+ * stderr. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

@@ -44,7 +44,8 @@ struct str str_slice(struct str str, size_t start, size_t length);
 struct str str_trim(struct str str);
 
 /* Takes what stands before the first separator off *rest. False when *rest was used up: the text
- * "a,,b" gives "a", "", "b", and "" gives "" once. Start with *rest = the text and data not NULL. */
+ * "a,,b" gives "a", "", "b", and "" gives "" once. Start with *rest = the text and data not NULL.
+ */
 bool str_split(struct str *rest, char separator, struct str *part);
 
 /* Digits only, no sign, no blanks, no leading zeros but "0" itself; false if there is anything

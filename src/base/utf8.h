@@ -7,8 +7,8 @@
 
 /* All-zero is the state between two characters. */
 struct utf8 {
-    unsigned char left;        /* continuation bytes still to come */
-    unsigned char low, high;   /* range of the next one */
+    unsigned char left;      /* continuation bytes still to come */
+    unsigned char low, high; /* range of the next one */
 };
 
 /* False at the first bad byte; the state is then useless. */

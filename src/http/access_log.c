@@ -9,8 +9,9 @@
 enum { URI_MOST = 512 }; /* bytes of a path that are logged */
 
 static const struct str shown_parameters[] = {
-    STR_INIT("since"), STR_INIT("limit"), STR_INIT("collection_id"), STR_INIT("include"), STR_INIT("exclude"),
-    STR_INIT("wait"),  STR_INIT("client"), STR_INIT("seq"),          STR_INIT("delete"),
+    STR_INIT("since"),   STR_INIT("limit"),   STR_INIT("collection_id"),
+    STR_INIT("include"), STR_INIT("exclude"), STR_INIT("wait"),
+    STR_INIT("client"),  STR_INIT("seq"),     STR_INIT("delete"),
 };
 
 static bool is_shown(struct str name)

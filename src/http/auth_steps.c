@@ -7,7 +7,7 @@
 #include "http/routes.h"
 
 enum {
-    FORM_MOST = 65536,   /* bytes of the body; an assertion has some thousand */
+    FORM_MOST = 65536, /* bytes of the body; an assertion has some thousand */
     FORM_JSON_DEPTH = 4,
 };
 
@@ -55,7 +55,8 @@ static bool take_event(void *context, enum json_event event, unsigned depth, str
 static bool read_form(struct request *request, struct form *form, struct error *error)
 {
     struct str body = connection_body(request, FORM_MOST + 1);
-    struct str type = str_slice(request->content_type, 0, str_find_byte(request->content_type, ';'));
+    struct str type =
+        str_slice(request->content_type, 0, str_find_byte(request->content_type, ';'));
 
     if (body.length > FORM_MOST)
         return error_set(error, ERROR_TOO_LARGE, "a login has at most %d bytes", FORM_MOST);

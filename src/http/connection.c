@@ -68,7 +68,8 @@ static void read_headers(struct request *request, struct framing *framing)
     const struct evkeyval *header;
     const char *trusted = request->http->services.access->trusted_header;
 
-    TAILQ_FOREACH (header, evhttp_request_get_input_headers(request->evhttp), next) {
+    TAILQ_FOREACH(header, evhttp_request_get_input_headers(request->evhttp), next)
+    {
         struct str value = str_of(header->value);
 
         note_framing(header, framing);
@@ -259,8 +260,8 @@ static bool add_headers(struct evhttp_request *evhttp, struct str block)
     return false;
 }
 
-/* From here on the request is evhttp's. Until the socket has taken the answer, or is gone, it counts
- * as unsent: a server that stops waits for it. */
+/* From here on the request is evhttp's. Until the socket has taken the answer, or is gone, it
+ * counts as unsent: a server that stops waits for it. */
 static void on_sent(struct evhttp_request *evhttp, void *arg)
 {
     struct http *http = arg;
@@ -335,8 +336,8 @@ void connection_forget_hangup(struct request *request)
     request->hangup = NULL;
 }
 
-/* evhttp's own limit is above ours, so that a body somewhat too long gets our answer, which names the
- * limit; far longer ones are cut off by the library before they take memory. */
+/* evhttp's own limit is above ours, so that a body somewhat too long gets our answer, which names
+ * the limit; far longer ones are cut off by the library before they take memory. */
 enum { BODY_SLACK = 1 << 20 };
 
 void http_apply_settings(struct http *http)

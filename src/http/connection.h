@@ -1,7 +1,7 @@
 /* connection.h - between evhttp and struct request; with listener.c all that knows evhttp.
  *
- * evhttp parses the bytes and calls connection.c once a request is complete. Here it becomes a struct
- * request (request_start), and here its reply goes back. */
+ * evhttp parses the bytes and calls connection.c once a request is complete. Here it becomes a
+ * struct request (request_start), and here its reply goes back. */
 #ifndef HTTP_CONNECTION_H
 #define HTTP_CONNECTION_H
 
@@ -21,8 +21,8 @@ void connection_watch_hangup(struct request *request);
 void connection_forget_hangup(struct request *request);
 
 /* Sends the reply, unless the connection is gone; body of request->reply may be taken. headers is a
- * block of header lines, CRLF between them and none behind the last; its values are ours or checked,
- * for nothing here looks at them again. */
+ * block of header lines, CRLF between them and none behind the last; its values are ours or
+ * checked, for nothing here looks at them again. */
 void connection_send(struct request *request, struct str headers);
 
 /* Last: lets go of evhttp's request. */

@@ -28,13 +28,13 @@ enum access_log { ACCESS_LOG_OFF, ACCESS_LOG_ON };
 
 /* What the configuration says of HTTP. Changed in place when it is read anew. */
 struct http_settings {
-    struct str base_path;           /* "" or "/prefix", no "/" at the end */
+    struct str base_path;             /* "" or "/prefix", no "/" at the end */
     const char *const *allow_origins; /* further origins that may read answers; "*" is not one */
     size_t allow_origin_count;
     uint64_t max_connections;
     uint64_t max_header_bytes;
     uint64_t idle_timeout_ms;
-    uint64_t poll_time_s; /* X-Sync-Poll-Time; 0: none */
+    uint64_t poll_time_s;  /* X-Sync-Poll-Time; 0: none */
     struct str public_url; /* where clients find the server; empty: where they asked */
     bool access_log;
     const char *version, *durability;
@@ -88,14 +88,14 @@ struct http {
         char name[128];      /* "127.0.0.1:8088" with the real port */
     } listeners[HTTP_LISTENERS_MOST];
     size_t listener_count;
-    struct list requests;    /* of struct request, under way */
+    struct list requests; /* of struct request, under way */
     size_t request_count;
-    size_t unsent_count;     /* answers that the sockets have not taken yet */
+    size_t unsent_count; /* answers that the sockets have not taken yet */
     uint64_t connection_count;
     bool draining;
     struct http_stats stats;
-    uint64_t next_id;        /* of requests */
-    uint64_t id_prefix;      /* random, so that ids of restarts differ */
+    uint64_t next_id;   /* of requests */
+    uint64_t id_prefix; /* random, so that ids of restarts differ */
 };
 
 MUST_CHECK bool http_open(struct http *http, const struct http_services *services,
@@ -111,7 +111,8 @@ MUST_CHECK bool http_check_listen(const char *where, struct error *error);
 /* True if where can be reached from this machine only. */
 bool http_listen_is_local(const char *where);
 
-/* Applies settings that evhttp keeps by itself (limits, timeouts); after http_open and each reload. */
+/* Applies settings that evhttp keeps by itself (limits, timeouts); after http_open and each reload.
+ */
 void http_apply_settings(struct http *http);
 
 /* Takes no new connections, ends held reads, asks clients to close. Requests under way go on. */

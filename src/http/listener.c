@@ -57,8 +57,7 @@ static bool parse_tcp(struct str text, struct place *place)
         return false;
     struct str host = str_slice(text, 0, colon - 1);
     struct str number = str_slice(text, colon, text.length);
-    if (!str_parse_u64(number, 65535, &port) ||
-        !put_text(place->port, sizeof place->port, number))
+    if (!str_parse_u64(number, 65535, &port) || !put_text(place->port, sizeof place->port, number))
         return false;
     place->any = str_equals(host, STR("*"));
     if (place->any)
@@ -82,10 +81,11 @@ static bool parse_place(const char *where, struct place *place, struct error *er
     }
     if (parse_tcp(text, place))
         return true;
-    return error_set(error, ERROR_CONF,
-                     "\"%s\" is not ADDRESS:PORT, [ADDRESS]:PORT, *:PORT or unix:PATH (addresses as "
-                     "numbers)",
-                     where);
+    return error_set(
+        error, ERROR_CONF,
+        "\"%s\" is not ADDRESS:PORT, [ADDRESS]:PORT, *:PORT or unix:PATH (addresses as "
+        "numbers)",
+        where);
 }
 
 bool http_check_listen(const char *where, struct error *error)
@@ -131,8 +131,7 @@ static void on_accept_error(struct evconnlistener *evconnlistener, void *arg)
     for (size_t i = 0; i < http->listener_count; i++) {
         struct http_listener *listener = &http->listeners[i];
 
-        if (listener->bound &&
-            evhttp_bound_socket_get_listener(listener->bound) == evconnlistener)
+        if (listener->bound && evhttp_bound_socket_get_listener(listener->bound) == evconnlistener)
             pause_accepting(listener);
     }
 }
@@ -216,8 +215,8 @@ static bool remove_stale(const struct sockaddr_un *name, struct error *error)
     int fd = new_socket(AF_UNIX, error);
     if (fd == -1)
         return false;
-    bool refused = connect(fd, (const struct sockaddr *)name, sizeof *name) != 0 &&
-                   errno == ECONNREFUSED;
+    bool refused =
+        connect(fd, (const struct sockaddr *)name, sizeof *name) != 0 && errno == ECONNREFUSED;
     close(fd);
     if (!refused)
         return error_set(error, ERROR_BUSY, "another server listens there");
@@ -273,8 +272,7 @@ static bool start_accepting(struct http *http, struct http_listener *listener, i
     listener->bound = evhttp_accept_socket_with_handle(http->evhttp, fd);
     if (!listener->bound)
         return error_set(error, ERROR_NO_MEMORY, "out of memory");
-    evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(listener->bound),
-                                on_accept_error);
+    evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(listener->bound), on_accept_error);
     return true;
 }
 

@@ -15,9 +15,9 @@ static const struct {
     uint64_t us;
     const char *seconds;
 } bounds[HTTP_LATENCY_BUCKETS] = {
-    {100, "0.0001"},   {250, "0.00025"}, {500, "0.0005"},  {1000, "0.001"},
-    {2500, "0.0025"},  {5000, "0.005"},  {10000, "0.01"},  {25000, "0.025"},
-    {100000, "0.1"},   {500000, "0.5"},  {2000000, "2"},   {UINT64_MAX, "+Inf"},
+    {100, "0.0001"},  {250, "0.00025"}, {500, "0.0005"}, {1000, "0.001"},
+    {2500, "0.0025"}, {5000, "0.005"},  {10000, "0.01"}, {25000, "0.025"},
+    {100000, "0.1"},  {500000, "0.5"},  {2000000, "2"},  {UINT64_MAX, "+Inf"},
 };
 
 static void note_latency(struct http_stats *stats, uint64_t duration_us)
@@ -89,9 +89,9 @@ static void print_ready(const struct http *http, const char *name, struct buf *o
 
 static void print_classes(const struct http *http, const char *name, struct buf *out)
 {
-    static const char *const labels[HTTP_STATUS_CLASSES] = {
-        "{class=\"other\"}", "{class=\"1xx\"}", "{class=\"2xx\"}",
-        "{class=\"3xx\"}",   "{class=\"4xx\"}", "{class=\"5xx\"}"};
+    static const char *const labels[HTTP_STATUS_CLASSES] = {"{class=\"other\"}", "{class=\"1xx\"}",
+                                                            "{class=\"2xx\"}",   "{class=\"3xx\"}",
+                                                            "{class=\"4xx\"}",   "{class=\"5xx\"}"};
 
     for (size_t i = 0; i < HTTP_STATUS_CLASSES; i++)
         print_value(name, labels[i], http->stats.requests[i], out);

@@ -4,8 +4,8 @@
 
 #include "http/request.h"
 
-/* Turns the reply into the answer to a failure: status, {"error","message"} and, for refused objects,
- * "errors". Whatever else the reply held is dropped. */
+/* Turns the reply into the answer to a failure: status, {"error","message"} and, for refused
+ * objects, "errors". Whatever else the reply held is dropped. */
 void reply_put_error(struct request *request, const struct error *error);
 
 /* Status of a kind of failure. */

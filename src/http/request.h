@@ -36,7 +36,7 @@ enum reply_cache { REPLY_NO_STORE, REPLY_REVALIDATE };
 
 struct reply {
     int status;
-    const char *content_type;  /* NULL: application/json */
+    const char *content_type; /* NULL: application/json */
     enum reply_cache cache;
     struct buf body;           /* goes out and is freed */
     struct site_content *file; /* instead of body; held, released when it is sent. NULL: none */
@@ -54,9 +54,9 @@ struct request {
     struct http *http;
     struct list on_http;
     struct evhttp_request *evhttp;
-    bool gone;                     /* the connection broke: no reply can be sent */
-    bool owns_evhttp;              /* then evhttp may leave its request to us */
-    const struct route *route;     /* NULL: none matched */
+    bool gone;                 /* the connection broke: no reply can be sent */
+    bool owns_evhttp;          /* then evhttp may leave its request to us */
+    const struct route *route; /* NULL: none matched */
 
     /* What was asked. */
     enum method method;

@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 enum {
-    LEVELS_MOST = 16,       /* of directories below the root */
-    CLIENT_MOST = 4 << 20,  /* bytes of syncclient.js */
-    PIECE = 65536,          /* bytes of one read */
-    ETAG_DIGITS = 32,       /* of the 64 that the hash of the content has */
+    LEVELS_MOST = 16,      /* of directories below the root */
+    CLIENT_MOST = 4 << 20, /* bytes of syncclient.js */
+    PIECE = 65536,         /* bytes of one read */
+    ETAG_DIGITS = 32,      /* of the 64 that the hash of the content has */
 };
 
 /* What the client script says of itself, and what the server replaces. */
@@ -149,8 +149,7 @@ static void free_file(struct site_file *file)
     free(file);
 }
 
-static bool add_content(struct site *site, const char *path, struct buf *bytes,
-                        struct error *error)
+static bool add_content(struct site *site, const char *path, struct buf *bytes, struct error *error)
 {
     struct site_file *file = calloc(1, sizeof *file);
 
@@ -239,8 +238,8 @@ static bool add_directory(const struct walk *walk, int fd, const char *path, uns
         if (entry->d_name[0] == '.')
             continue;
         buf_append_format(&inside, "%s/%s", path, entry->d_name);
-        ok = buf_ok(&inside, error) &&
-             add_entry(walk, fd, entry->d_name, inside.data, level, error);
+        ok =
+            buf_ok(&inside, error) && add_entry(walk, fd, entry->d_name, inside.data, level, error);
         buf_clear(&inside);
     }
     (void)closedir(directory);
@@ -351,8 +350,7 @@ static void put_client(const struct site *site, struct str base_url, struct buf 
     buf_append(out, str_slice(text, start + sizeof base_mark - 1, text.length));
 }
 
-struct site_content *site_find_client(struct site *site, struct str base_url,
-                                      struct error *error)
+struct site_content *site_find_client(struct site *site, struct str base_url, struct error *error)
 {
     struct buf bytes = {0};
 

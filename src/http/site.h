@@ -9,8 +9,8 @@
  *
  * Invariants:
  *  1. Only what lay below document_root when it was read can be found.
- *  2. Content that somebody holds stays as it is until it is released, also when the site is closed:
- *     a reply under way may be slower than a reload. */
+ *  2. Content that somebody holds stays as it is until it is released, also when the site is
+ * closed: a reply under way may be slower than a reload. */
 #ifndef HTTP_SITE_H
 #define HTTP_SITE_H
 
@@ -43,9 +43,9 @@ struct site {
     struct table files;
     struct site_file *first;
     size_t bytes;
-    struct buf csp;    /* Content-Security-Policy of the files */
-    struct buf client; /* syncclient.js as it is on disk; empty: there is none */
-    struct buf client_base; /* the last base URL that was asked for, */
+    struct buf csp;                      /* Content-Security-Policy of the files */
+    struct buf client;                   /* syncclient.js as it is on disk; empty: there is none */
+    struct buf client_base;              /* the last base URL that was asked for, */
     struct site_content *client_content; /* and the client with it; NULL: none yet */
 };
 
@@ -62,8 +62,7 @@ const struct site_file *site_find(const struct site *site, struct str path);
 /* The client with Sync.baseUrl set to base_url (checked by the caller); made anew only when another
  * base_url is asked for than the last time. Valid until the next call unless held. NULL with
  * error: ERROR_NOT_FOUND if there is no client. */
-struct site_content *site_find_client(struct site *site, struct str base_url,
-                                      struct error *error);
+struct site_content *site_find_client(struct site *site, struct str base_url, struct error *error);
 
 /* Returns content. Each hold wants a release; NULL is fine there. */
 struct site_content *site_hold(struct site_content *content);

@@ -54,8 +54,10 @@ static bool put_base_url(const struct request *request, struct buf *out, struct 
     if (!buf_ok(out, error))
         return false;
     if (!origin_parse(&origin, buf_str(out), &cause))
-        return error_set(error, ERROR_BAD_REQUEST, "the Host header is no host name in lower case: "
-                         "%.100s", cause.message);
+        return error_set(error, ERROR_BAD_REQUEST,
+                         "the Host header is no host name in lower case: "
+                         "%.100s",
+                         cause.message);
     buf_reset(out);
     buf_append_text(out, origin.text);
     buf_append(out, settings->base_path);
@@ -88,8 +90,7 @@ static enum step answer_info(struct task *task)
     struct buf *out = &request->reply.body;
 
     buf_append(out, STR("{"));
-    json_write_string_member(out, "version",
-                             str_of(request->http->services.settings->version));
+    json_write_string_member(out, "version", str_of(request->http->services.settings->version));
     json_write_u64_member(out, "max_post_bytes", limits->max_post_bytes);
     json_write_u64_member(out, "max_post_objects", limits->max_post_objects);
     json_write_u64_member(out, "max_object_bytes", limits->max_object_bytes);
@@ -119,8 +120,7 @@ static enum step answer_file(struct task *task)
         return task_fail(task, ERROR_BAD_PATH, "%.*s is not percent-coded correctly",
                          STR_ARG(request->path));
     if (!file)
-        return task_fail(task, ERROR_NOT_FOUND, "there is nothing at %.*s",
-                         STR_ARG(request->path));
+        return task_fail(task, ERROR_NOT_FOUND, "there is nothing at %.*s", STR_ARG(request->path));
     request->reply.csp = buf_str(&site->csp).data;
     return answer_content(request, file->content, file->content_type);
 }

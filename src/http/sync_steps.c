@@ -72,15 +72,9 @@ static enum step answer_pull(struct task *task)
 }
 
 const struct step_entry read_steps[] = {
-    STEP(request_check_query),
-    STEP(request_check_access),
-    STEP(find_stream),
-    STEP(load_stream),
-    STEP(wait_for_news),
-    STEP(begin_pull),
-    STEP(pull_objects),
-    STEP(answer_pull),
-    {0},
+    STEP(request_check_query), STEP(request_check_access), STEP(find_stream),
+    STEP(load_stream),         STEP(wait_for_news),        STEP(begin_pull),
+    STEP(pull_objects),        STEP(answer_pull),          {0},
 };
 
 /* The body, a piece a turn, so that a large one holds nobody up. */
@@ -177,16 +171,11 @@ static enum step answer_append(struct task *task)
 }
 
 const struct step_entry append_steps[] = {
-    STEP(request_check_query),
-    STEP(request_check_access),
-    STEP(open_objects),
-    STEP(read_objects),
-    STEP(find_stream),
-    STEP(append_objects),
-    STEP(answer_append),
-    STEP(pull_objects),
-    STEP(answer_pull),
-    {0},
+    STEP(request_check_query), STEP(request_check_access),
+    STEP(open_objects),        STEP(read_objects),
+    STEP(find_stream),         STEP(append_objects),
+    STEP(answer_append),       STEP(pull_objects),
+    STEP(answer_pull),         {0},
 };
 
 /* One JSON object; stored compact, as all that clients send. */
@@ -244,5 +233,9 @@ static enum step answer_list(struct task *task)
 }
 
 const struct step_entry list_steps[] = {
-    STEP(request_check_query), STEP(request_check_access), STEP(list_buckets), STEP(answer_list), {0},
+    STEP(request_check_query),
+    STEP(request_check_access),
+    STEP(list_buckets),
+    STEP(answer_list),
+    {0},
 };

@@ -1,9 +1,9 @@
 /* offload.h - helper threads for calls that block (syncs, creating, renaming, removing).
  *
  * A job is a function and the few values it needs, in one struct. The thread sees the job and
- * nothing else of the program: no loop, no log, no configuration. A job cannot be stopped once it is
- * queued: it owns what it touches, and is freed by `finished`, on the loop, whether somebody still
- * waits or not. With one thread jobs run in the order in which they were given. */
+ * nothing else of the program: no loop, no log, no configuration. A job cannot be stopped once it
+ * is queued: it owns what it touches, and is freed by `finished`, on the loop, whether somebody
+ * still waits or not. With one thread jobs run in the order in which they were given. */
 #ifndef LOOP_OFFLOAD_H
 #define LOOP_OFFLOAD_H
 

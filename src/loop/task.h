@@ -57,8 +57,8 @@ struct step_entry {
 
 struct task_kind {
     const char *name;
-    const struct step_entry *steps;    /* ends with an empty entry */
-    void (*ended)(struct task *task);  /* task->error.code tells how */
+    const struct step_entry *steps;   /* ends with an empty entry */
+    void (*ended)(struct task *task); /* task->error.code tells how */
 };
 
 enum task_state { TASK_IDLE, TASK_RUNNING, TASK_WAITING, TASK_WOKEN, TASK_YIELDED, TASK_ENDED };

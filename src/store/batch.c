@@ -91,8 +91,7 @@ static uint32_t find_before_last(const struct batch *batch, size_t *start)
     struct index_entry entry = {.end = batch->before.data_end, .crc = batch->before.crc};
 
     if (length >= 2 * INDEX_ENTRY_SIZE)
-        index_read_entry((const unsigned char *)batch->entries.data + length -
-                             2 * INDEX_ENTRY_SIZE,
+        index_read_entry((const unsigned char *)batch->entries.data + length - 2 * INDEX_ENTRY_SIZE,
                          &entry);
     *start = (size_t)(entry.end - batch->before.data_end);
     return entry.crc;
@@ -236,7 +235,8 @@ bool batch_read_frame(struct batch *batch, struct str body, struct error *error)
         return false;
     memcpy(batch->path, path.data, path.length);
     buf_append(&batch->entries, str_slice(body, FIXED_SIZE + path_length, entries_length));
-    buf_append(&batch->data, str_slice(body, FIXED_SIZE + path_length + entries_length, data_length));
+    buf_append(&batch->data,
+               str_slice(body, FIXED_SIZE + path_length + entries_length, data_length));
     if (batch_ok(batch, error) && check_entries(batch, error))
         return true;
     batch_clear(batch);

@@ -27,9 +27,9 @@ struct head {
 
 /* What makes a collection this collection. */
 struct identity {
-    unsigned char id[INDEX_ID_SIZE];           /* random; clients see it as hexadecimal */
-    unsigned char secret[SIPHASH_KEY_SIZE];    /* key of the hashes in the index */
-    int64_t created;                           /* unix seconds */
+    unsigned char id[INDEX_ID_SIZE];        /* random; clients see it as hexadecimal */
+    unsigned char secret[SIPHASH_KEY_SIZE]; /* key of the hashes in the index */
+    int64_t created;                        /* unix seconds */
 };
 
 struct batch {

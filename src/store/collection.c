@@ -12,8 +12,8 @@
 #include <string.h>
 
 enum {
-    INFO_MOST = 4096,              /* bytes of collection.json */
-    DELETED_MOST = 1 << 20,        /* bytes of deleted.json */
+    INFO_MOST = 4096,       /* bytes of collection.json */
+    DELETED_MOST = 1 << 20, /* bytes of deleted.json */
     DEPTH = 4,
     FORMAT = 1,
     /* The body of a deletion's frame: fixed part, path, reason. */

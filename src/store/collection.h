@@ -12,7 +12,8 @@
 
 enum collection_state { COLLECTION_ABSENT, COLLECTION_LIVE, COLLECTION_DELETED };
 
-/* A deletion: of which collection, where its counters ended, and what the client said. Owned text. */
+/* A deletion: of which collection, where its counters ended, and what the client said. Owned text.
+ */
 struct deletion {
     char path[3 * (ADDRESS_NAME_MOST + 1)];
     unsigned char id[INDEX_ID_SIZE];

@@ -7,8 +7,8 @@
 #include <string.h>
 
 enum {
-    TAIL = 128,               /* entries at the end that are read in one go */
-    CHECK_CHUNK = 256,        /* entries whose records are checked together */
+    TAIL = 128,        /* entries at the end that are read in one go */
+    CHECK_CHUNK = 256, /* entries whose records are checked together */
 };
 
 static uint64_t offset_of(uint64_t position)
@@ -16,8 +16,7 @@ static uint64_t offset_of(uint64_t position)
     return INDEX_HEADER_SIZE + position * INDEX_ENTRY_SIZE;
 }
 
-static bool damaged(const struct file *file, uint64_t offset, const char *what,
-                    struct error *error)
+static bool damaged(const struct file *file, uint64_t offset, const char *what, struct error *error)
 {
     return error_set(error, ERROR_DAMAGED, "%s: at byte %llu: %s; see cutoutctl check", file->name,
                      (unsigned long long)offset, what);
@@ -193,8 +192,8 @@ bool database_read_entries(struct database *database, uint64_t first, size_t cou
     return true;
 }
 
-/* The first record above counter. A commit entry has the counter of the record before it and is never
- * the answer. */
+/* The first record above counter. A commit entry has the counter of the record before it and is
+ * never the answer. */
 static bool find_among(const struct index_entry *entries, size_t count, uint64_t counter,
                        size_t *found)
 {
@@ -250,8 +249,8 @@ bool database_find_counter(struct database *database, uint64_t counter, uint64_t
     return true;
 }
 
-static bool check_chunk(const struct database *database, const struct index_entry *entries, size_t count, struct str records,
-                        struct error *error)
+static bool check_chunk(const struct database *database, const struct index_entry *entries,
+                        size_t count, struct str records, struct error *error)
 {
     unsigned char encoded[INDEX_ENTRY_SIZE];
     uint64_t start = entries[0].end;
@@ -292,8 +291,8 @@ static bool read_chained(struct database *database, uint64_t first, size_t count
     return database_read_entries(database, 0, count, entries + 1, error);
 }
 
-bool database_read_records(struct database *database, uint64_t first, size_t count,
-                           struct buf *out, struct error *error)
+bool database_read_records(struct database *database, uint64_t first, size_t count, struct buf *out,
+                           struct error *error)
 {
     struct index_entry entries[CHECK_CHUNK + 1];
 
@@ -306,8 +305,8 @@ bool database_read_records(struct database *database, uint64_t first, size_t cou
         if (!are_in_order(database, entries, piece))
             return damaged(&database->index, offset_of(first), "entries are out of order", error);
         if (!read_record(database, entries[0].end, entries[piece].end, out, error) ||
-            !check_chunk(database, entries, piece,
-                         str_slice(buf_str(out), start, out->length), error))
+            !check_chunk(database, entries, piece, str_slice(buf_str(out), start, out->length),
+                         error))
             return false;
         first += piece;
         count -= piece;
@@ -331,8 +330,7 @@ static bool cut_back(struct file *index, struct file *data, const struct batch *
            file_truncate(data, batch->before.data_end, &error);
 }
 
-bool database_apply(struct disk *disk, const struct batch *batch, bool *undone,
-                    struct error *error)
+bool database_apply(struct disk *disk, const struct batch *batch, bool *undone, struct error *error)
 {
     struct file index = {0}, data = {0};
     char name[PATHS_SIZE];

@@ -88,8 +88,7 @@ static int real_make_directory(struct disk *disk, const char *name)
 
 static int open_directory(struct disk *disk, const char *name)
 {
-    return or_errno(
-        openat(disk->root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+    return or_errno(openat(disk->root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
 }
 
 static int real_sync_directory(struct disk *disk, const char *name)

@@ -44,8 +44,8 @@ struct disk_calls {
 
 struct disk {
     const struct disk_calls *calls;
-    int root_fd;  /* the data directory; -1: not open. The real calls only. */
-    int lock_fd;  /* holds the lock on the data directory; -1: none */
+    int root_fd; /* the data directory; -1: not open. The real calls only. */
+    int lock_fd; /* holds the lock on the data directory; -1: none */
 };
 
 struct file {
@@ -57,7 +57,8 @@ struct file {
 /* Opens the data directory, making it if it is not there (not its parents), and takes the lock
  * that says one server uses it (".lock"): ERROR_BUSY if another does. Blocks; at start only. */
 MUST_CHECK bool disk_open(struct disk *disk, const char *path, struct error *error);
-void disk_close(struct disk *disk); /* harmless twice, not on all-zero: lock_fd and root_fd are -1 */
+void disk_close(
+    struct disk *disk); /* harmless twice, not on all-zero: lock_fd and root_fd are -1 */
 
 /* flags as of open(2): O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC. ERROR_NOT_FOUND if it is not
  * there. */

@@ -13,8 +13,8 @@
  *     16 key      u64   keyed hash of (type, id); 0 for an object without id
  *     24 type     u32   keyed hash of the type; 0 for an object without type
  *     28 expires  u32   unix seconds, 0: never, 2^32 - 1: then or later
- *     32 flags    u32   low 8 bits INDEX_...; high 24 bits: commit entries before this one, mod 2^24
- *     36 crc      u32   crc32c over: crc of the entry before (4 bytes), bytes 0-35, the record
+ *     32 flags    u32   low 8 bits INDEX_...; high 24 bits: commit entries before this one, mod
+ * 2^24 36 crc      u32   crc32c over: crc of the entry before (4 bytes), bytes 0-35, the record
  *
  * A commit entry has no record (its end and counter are those of the entry before) and says that
  * the batch it ends came from client `key` (keyed hash of the client id) as number
@@ -63,7 +63,8 @@ struct index_entry {
 
 void index_write_header(unsigned char to[INDEX_HEADER_SIZE], const struct index_header *header);
 
-/* ERROR_DAMAGED if magic, version, size or crc are not right; an unknown version says to upgrade. */
+/* ERROR_DAMAGED if magic, version, size or crc are not right; an unknown version says to upgrade.
+ */
 MUST_CHECK bool index_read_header(const unsigned char from[INDEX_HEADER_SIZE],
                                   struct index_header *header, struct error *error);
 

@@ -37,8 +37,7 @@ static void complete_frames(const struct journal *journal, struct journal_group 
             .group = (uint32_t)(length - at),
             .synced = journal->synced,
         };
-        struct str body =
-            str_slice(buf_str(&group->bytes), at + JOURNAL_FRAME_SIZE, frame.length);
+        struct str body = str_slice(buf_str(&group->bytes), at + JOURNAL_FRAME_SIZE, frame.length);
 
         segment_write_frame(head, &frame, journal->segment_id, journal->end + at, body);
         at += JOURNAL_FRAME_SIZE + frame.length;

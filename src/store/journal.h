@@ -20,8 +20,8 @@
  *  1. What journal_write has confirmed is found by every later replay, in order, byte for byte.
  *  2. Replay finds what was written, in order, up to some frame, and nothing else.
  *  3. What journal_write refused is found by no replay once a later journal_write is confirmed.
- *  4. After a failed write or sync a segment is never written again: the next group begins a new one,
- *     whose header says where the old one ends. */
+ *  4. After a failed write or sync a segment is never written again: the next group begins a new
+ * one, whose header says where the old one ends. */
 #ifndef STORE_JOURNAL_H
 #define STORE_JOURNAL_H
 
@@ -42,11 +42,11 @@ enum journal_kind {
 struct journal {
     struct disk *disk;
     struct file file;
-    uint64_t sequence;      /* of the segment being written; 0: none yet */
-    uint64_t end;           /* where the next frame goes */
-    uint64_t synced;        /* how far it is durable */
+    uint64_t sequence; /* of the segment being written; 0: none yet */
+    uint64_t end;      /* where the next frame goes */
+    uint64_t synced;   /* how far it is durable */
     unsigned char segment_id[8];
-    bool broken;            /* invariant 4 */
+    bool broken; /* invariant 4 */
 };
 
 /* Frames gathered in memory, to be written as one group. */

@@ -21,8 +21,7 @@ void paths_put_index(char out[PATHS_SIZE], const char *collection)
 
 void paths_put_data(char out[PATHS_SIZE], const char *collection, uint64_t generation)
 {
-    (void)snprintf(out, PATHS_SIZE, "%s/database.%llu", collection,
-                   (unsigned long long)generation);
+    (void)snprintf(out, PATHS_SIZE, "%s/database.%llu", collection, (unsigned long long)generation);
 }
 
 void paths_put_deleted(char out[PATHS_SIZE], const char *collection)

@@ -22,8 +22,8 @@ void paths_put_deleted(char out[PATHS_SIZE], const char *collection);
 /* What is above: BUCKET's, USER's, DOMAIN's directory as level 0, 1, 2; level 3 is ".". */
 void paths_put_directory(char out[PATHS_SIZE], const char *collection, unsigned level);
 
-/* True for what address_parse makes of an address with a bucket: what comes from a file is looked at
- * before it becomes a name. */
+/* True for what address_parse makes of an address with a bucket: what comes from a file is looked
+ * at before it becomes a name. */
 bool paths_check(struct str collection);
 
 #endif

@@ -20,7 +20,7 @@ struct touched {
     struct index_header header; /* of the live one; what was on disk, then what frames made of it */
     struct head head, before;   /* if `written`: where it stands, and stood before the last batch */
     bool live, written, deleted;
-    bool orphaned;              /* a batch fitted nowhere, and nothing later has explained why */
+    bool orphaned; /* a batch fitted nowhere, and nothing later has explained why */
     char path[];
 };
 
@@ -89,8 +89,8 @@ static bool fits(struct replay *replay, const struct touched *touched, const str
     if (before->generation != touched->header.generation)
         return false;
     if (touched->written)
-        return touched->head.count == before->count &&
-               touched->head.data_end == before->data_end && touched->head.crc == before->crc;
+        return touched->head.count == before->count && touched->head.data_end == before->data_end &&
+               touched->head.crc == before->crc;
     if (before->count == 0)
         return before->data_end == 0 && before->crc == index_first_crc(&touched->header);
     if (!database_reopen(&database, replay->disk, batch->path, before, &error))
@@ -158,7 +158,8 @@ static bool replay_deletion(struct replay *replay, const struct deletion *deleti
     return true;
 }
 
-/* The batch that began at `count` could not be applied when it was new, and its writer was told so. */
+/* The batch that began at `count` could not be applied when it was new, and its writer was told so.
+ */
 static bool replay_cancel(struct replay *replay, struct str body, struct error *error)
 {
     struct str path = str_slice(body, INDEX_ID_SIZE + 8, body.length);
@@ -182,8 +183,7 @@ static bool replay_cancel(struct replay *replay, struct str body, struct error *
     return true;
 }
 
-static bool replay_frame(struct replay *replay, uint32_t kind, struct str body,
-                         struct error *error)
+static bool replay_frame(struct replay *replay, uint32_t kind, struct str body, struct error *error)
 {
     struct deletion deletion;
     struct batch batch;
@@ -202,8 +202,10 @@ static bool replay_frame(struct replay *replay, uint32_t kind, struct str body,
     case JOURNAL_CANCEL:
         return replay_cancel(replay, body, error);
     default:
-        return error_set(error, ERROR_DAMAGED, "the journal has a frame of kind %u: upgrade the "
-                         "server", kind);
+        return error_set(error, ERROR_DAMAGED,
+                         "the journal has a frame of kind %u: upgrade the "
+                         "server",
+                         kind);
     }
 }
 
@@ -306,8 +308,7 @@ static bool keep_segments(struct disk *disk, const uint64_t *sequences, size_t c
 
     for (size_t i = 0; i < count; i++) {
         segment_put_name(from, sequences[i]);
-        (void)snprintf(to, sizeof to, ".journal/refused-%016llx",
-                       (unsigned long long)sequences[i]);
+        (void)snprintf(to, sizeof to, ".journal/refused-%016llx", (unsigned long long)sequences[i]);
         int result = disk->calls->rename(disk, from, to);
         if (result < 0)
             return error_set_errno(error, -result, "%s: cannot rename it", from);
@@ -333,14 +334,12 @@ bool replay_run(struct disk *disk, struct replay_report *report, struct error *e
 
     *report = (struct replay_report){0};
     list_init(&replay.list);
-    bool ok = table_init(&replay.table, error) &&
-              segment_list(disk, &sequences, &count, error) &&
+    bool ok = table_init(&replay.table, error) && segment_list(disk, &sequences, &count, error) &&
               replay_segments(&replay, sequences, count, error) &&
               finish_collections(&replay, error);
     if (ok && count > 0)
-        ok = report->refused > 0
-                 ? keep_segments(disk, sequences, count, error)
-                 : journal_remove_before(disk, sequences[count - 1] + 1, error);
+        ok = report->refused > 0 ? keep_segments(disk, sequences, count, error)
+                                 : journal_remove_before(disk, sequences[count - 1] + 1, error);
     free_touched(&replay);
     table_clear(&replay.table);
     free(sequences);

@@ -19,9 +19,9 @@ struct replay_report {
     uint64_t segments, frames, bytes; /* found */
     uint64_t batches, deletions;      /* written again */
     uint64_t cancelled;
-    uint64_t collections;             /* touched */
-    uint64_t refused;                 /* collections whose frames did not fit */
-    struct error first_refusal;       /* why, of the first of these */
+    uint64_t collections;       /* touched */
+    uint64_t refused;           /* collections whose frames did not fit */
+    struct error first_refusal; /* why, of the first of these */
 };
 
 /* Blocks. */

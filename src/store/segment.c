@@ -188,8 +188,7 @@ static enum segment_found read_frame(struct segment *segment, uint64_t at,
     if (!file_read_at(&segment->file, to, frame->length, at + JOURNAL_FRAME_SIZE, error))
         return SEGMENT_FAILED;
     buf_grow(&segment->body, frame->length);
-    return bytes_get_u32(head + AT_CRC) ==
-                   frame_crc(head, segment->id, at, buf_str(&segment->body))
+    return bytes_get_u32(head + AT_CRC) == frame_crc(head, segment->id, at, buf_str(&segment->body))
                ? SEGMENT_FRAME
                : SEGMENT_END;
 }

@@ -2,9 +2,9 @@
  *
  *     segment_open -> segment_next ... -> segment_close
  *
- * A frame that does not check ends the segment: it was torn by a crash, and so was never confirmed to
- * anybody. Unless a later frame that does check says that this far all was durable already: then it
- * is damage, and not to be passed over. */
+ * A frame that does not check ends the segment: it was torn by a crash, and so was never confirmed
+ * to anybody. Unless a later frame that does check says that this far all was durable already: then
+ * it is damage, and not to be passed over. */
 #ifndef STORE_SEGMENT_H
 #define STORE_SEGMENT_H
 
@@ -15,9 +15,9 @@ struct segment {
     uint64_t sequence, previous_sequence, previous_end;
     unsigned char id[8];
     uint64_t size, at;
-    uint64_t limit;   /* nothing behind it counts: the next segment says so; UINT64_MAX: none */
-    struct buf body;  /* of the current frame */
-    bool torn;        /* it ended before its size */
+    uint64_t limit;  /* nothing behind it counts: the next segment says so; UINT64_MAX: none */
+    struct buf body; /* of the current frame */
+    bool torn;       /* it ended before its size */
 };
 
 /* What a frame says before its body. */

@@ -180,12 +180,10 @@ static void on_grown(void *context)
         pause_end(&checkpoint->pause);
 }
 
-bool checkpoint_open(struct checkpoint *checkpoint, struct committer *committer,
-                     struct loop *loop, struct offload *helpers, const struct limits *limits,
-                     struct error *error)
+bool checkpoint_open(struct checkpoint *checkpoint, struct committer *committer, struct loop *loop,
+                     struct offload *helpers, const struct limits *limits, struct error *error)
 {
-    *checkpoint = (struct checkpoint){
-        .committer = committer, .helpers = helpers, .limits = limits};
+    *checkpoint = (struct checkpoint){.committer = committer, .helpers = helpers, .limits = limits};
     list_init(&checkpoint->dirty);
     committer->grown = on_grown;
     committer->grown_context = checkpoint;

@@ -31,10 +31,10 @@ struct checkpoint {
     struct committer_dirty **items; /* the same as an array: */
     size_t count, job_count;        /* job i syncs items i, i + job_count, ... */
     struct checkpoint_job jobs[OFFLOAD_THREADS_MOST];
-    unsigned unfinished;            /* jobs */
-    struct operation work;          /* ends when no job is unfinished */
-    struct error error;             /* of the round */
-    struct error last_error;        /* of the last round; code ERROR_NONE: it went well */
+    unsigned unfinished;     /* jobs */
+    struct operation work;   /* ends when no job is unfinished */
+    struct error error;      /* of the round */
+    struct error last_error; /* of the last round; code ERROR_NONE: it went well */
     bool closing;
 };
 

@@ -177,8 +177,7 @@ enum step clients_search(struct clients **search, struct database *database, str
 
 bool clients_find_last(const struct stream *stream, uint64_t client, struct clients_batch *batch)
 {
-    const struct clients_batch *found =
-        stream->clients ? find_item(stream->clients, client) : NULL;
+    const struct clients_batch *found = stream->clients ? find_item(stream->clients, client) : NULL;
 
     if (found)
         *batch = *found;

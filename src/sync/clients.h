@@ -10,7 +10,9 @@
 #include "store/database.h"
 #include "sync/stream.h"
 
-enum { CLIENTS_MOST = 1024 }; /* a collection; beyond that the one silent for longest is forgotten */
+enum {
+    CLIENTS_MOST = 1024
+}; /* a collection; beyond that the one silent for longest is forgotten */
 
 /* A stored batch, and the counters of its records. */
 struct clients_batch {

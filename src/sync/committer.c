@@ -117,8 +117,8 @@ static struct committer_dirty *new_dirty(struct committer *committer, const char
 static void note_dirty(struct committer *committer, const struct commit *commit)
 {
     struct table_node *node = table_find(&committer->dirty, str_of(path_of(commit)));
-    struct committer_dirty *dirty = node ? OWNER_OF(node, struct committer_dirty, node)
-                                         : new_dirty(committer, path_of(commit));
+    struct committer_dirty *dirty =
+        node ? OWNER_OF(node, struct committer_dirty, node) : new_dirty(committer, path_of(commit));
 
     if (!dirty) {
         committer->forgot_dirty = true;

@@ -54,19 +54,19 @@ struct committer {
     struct list waiting;           /* of struct commit: the next group */
     bool busy;                     /* a group is being written, or a segment begun */
     struct table dirty;
-    struct list dirty_list;        /* of struct committer_dirty */
-    uint64_t segment_bytes;        /* written to the current segment */
-    bool sound;                    /* false after a failed group until one succeeds */
-    bool forgot_dirty;             /* memory ran out while noting: the journal has to stay */
-    struct deferred begin;         /* the next group, after this turn */
-    void (*grown)(void *context);  /* segment_bytes has grown; see checkpoint.c */
+    struct list dirty_list;       /* of struct committer_dirty */
+    uint64_t segment_bytes;       /* written to the current segment */
+    bool sound;                   /* false after a failed group until one succeeds */
+    bool forgot_dirty;            /* memory ran out while noting: the journal has to stay */
+    struct deferred begin;        /* the next group, after this turn */
+    void (*grown)(void *context); /* segment_bytes has grown; see checkpoint.c */
     void *grown_context;
     struct {
         struct offload_job job;
         struct operation *waiter; /* NULL: nobody */
         bool wanted;              /* as soon as no group is under way */
         struct list dirty;
-        uint64_t sequence;        /* of the new segment */
+        uint64_t sequence; /* of the new segment */
         struct error error;
     } rotated;
     struct committer_stats stats;
@@ -90,9 +90,9 @@ struct checkpoint_wait {
     struct committer *committer;
 };
 
-/* Goes on in a new segment of the journal, between two groups; returns STEP_WAIT. When the operation
- * has ended, `rotated` says what came of it: error, or in dirty the collections that were written
- * before, to be taken by the caller. One at a time. */
+/* Goes on in a new segment of the journal, between two groups; returns STEP_WAIT. When the
+ * operation has ended, `rotated` says what came of it: error, or in dirty the collections that were
+ * written before, to be taken by the caller. One at a time. */
 enum step committer_rotate(struct committer *committer, struct checkpoint_wait *wait,
                            struct task *task);
 

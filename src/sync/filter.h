@@ -12,8 +12,8 @@ enum filter_kind { FILTER_ALL, FILTER_INCLUDE, FILTER_EXCLUDE };
 struct filter {
     enum filter_kind kind;
     size_t count;
-    struct str types[FILTER_TYPES_MOST];     /* borrowed from whoever parsed the request */
-    uint32_t hashes[FILTER_TYPES_MOST];      /* after filter_prepare */
+    struct str types[FILTER_TYPES_MOST]; /* borrowed from whoever parsed the request */
+    uint32_t hashes[FILTER_TYPES_MOST];  /* after filter_prepare */
 };
 
 /* Computes the hashes for the collection with this secret; before filter_test_hash. */

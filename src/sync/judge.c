@@ -60,7 +60,8 @@ static enum step check_old_seq(struct judge *judge, struct append *append, struc
         return outcome;
     if (found.seq > 0)
         return replay(judge, append, found.first_counter, found.count);
-    error_set(&append->error, ERROR_SEQ_OLD, "seq %llu of this client is past, its last one is %llu",
+    error_set(&append->error, ERROR_SEQ_OLD,
+              "seq %llu of this client is past, its last one is %llu",
               (unsigned long long)append->query.seq, (unsigned long long)append->client_seq);
     return refuse(judge, append);
 }
@@ -174,9 +175,8 @@ static enum step check_quota(struct judge *judge, struct append *append)
 {
     const struct stream *stream = append->stream;
     uint64_t quota = stream->streams->limits->quota_collection;
-    uint64_t used = stream->collection.state == COLLECTION_LIVE
-                        ? stream->collection.head.data_end
-                        : 0;
+    uint64_t used =
+        stream->collection.state == COLLECTION_LIVE ? stream->collection.head.data_end : 0;
 
     if (quota == 0 || used + append->objects.text.length <= quota)
         return decide(judge, append, APPEND_STORED);

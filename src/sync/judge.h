@@ -21,12 +21,12 @@ struct judge {
     struct clients *search;
     struct filter filter;
     struct buf record;
-    uint64_t position;       /* entries before this one have been looked at */
-    uint64_t first_counter;  /* of those that matter */
-    uint64_t matched;        /* how many of them are, in order, what the append brings */
+    uint64_t position;      /* entries before this one have been looked at */
+    uint64_t first_counter; /* of those that matter */
+    uint64_t matched;       /* how many of them are, in order, what the append brings */
     unsigned phase;
-    bool found;              /* one that matters */
-    bool differs;            /* what stands there is not what the append brings */
+    bool found;   /* one that matters */
+    bool differs; /* what stands there is not what the append brings */
 };
 
 /* One slice: STEP_YIELD while it has to look further, STEP_NEXT when append->outcome is set

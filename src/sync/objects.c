@@ -20,19 +20,19 @@ enum member {
  * scan over the same bytes, which by then are known to be good JSON, for where each object begins
  * and ends and what of it is white space. They meet in the items. */
 struct objects_scan {
-    size_t begun;        /* objects that events have begun */
-    enum member member;  /* whose value comes next */
-    unsigned seen;       /* members of the current object */
+    size_t begun;       /* objects that events have begun */
+    enum member member; /* whose value comes next */
+    unsigned seen;      /* members of the current object */
     bool deleted;
-    const char *code;    /* what is wrong with the current object; NULL: nothing so far */
+    const char *code; /* what is wrong with the current object; NULL: nothing so far */
     char message[96];
-    struct error error;  /* of the whole array */
-    bool only_sizes;     /* nothing but sizes was wrong so far */
+    struct error error; /* of the whole array */
+    bool only_sizes;    /* nothing but sizes was wrong so far */
 
-    unsigned depth;      /* of the scan */
+    unsigned depth; /* of the scan */
     bool in_string, escaped, in_item;
-    size_t copied;       /* objects that the scan has completed */
-    size_t start;        /* of the one it is in, in text */
+    size_t copied; /* objects that the scan has completed */
+    size_t start;  /* of the one it is in, in text */
 };
 
 /* Room for item i; NULL when memory is out. */
@@ -399,9 +399,9 @@ bool objects_finish(struct objects *objects, struct error *error)
         return true;
     buf_append_byte(&objects->errors, ']');
     if (scan->only_sizes)
-        return error_set(error, ERROR_TOO_LARGE, "%zu of %zu objects are over max_object_bytes, %llu",
-                         objects->error_count, objects->count,
-                         (unsigned long long)objects->limits->max_object_bytes);
+        return error_set(error, ERROR_TOO_LARGE,
+                         "%zu of %zu objects are over max_object_bytes, %llu", objects->error_count,
+                         objects->count, (unsigned long long)objects->limits->max_object_bytes);
     return error_set(error, ERROR_BAD_OBJECTS,
                      "%zu of %zu objects are refused, nothing was stored; see errors",
                      objects->error_count, objects->count);

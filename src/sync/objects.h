@@ -43,8 +43,8 @@ struct objects {
     struct object *items;
     size_t count, capacity;
     struct buf text, names;
-    struct buf errors;   /* after a failure with ERROR_BAD_OBJECTS or ERROR_TOO_LARGE: a JSON array, or
-                            empty if it is not about single objects */
+    struct buf errors; /* after a failure with ERROR_BAD_OBJECTS or ERROR_TOO_LARGE: a JSON array,
+                          or empty if it is not about single objects */
     size_t error_count;
     struct json_read json;
     struct objects_scan *scan; /* state while reading */

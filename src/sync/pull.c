@@ -5,9 +5,9 @@
 #include <string.h>
 
 enum {
-    CHUNK = 512,               /* entries looked at in a slice */
-    SLICE_BYTES = 256 * 1024,  /* records read in a slice, unless one alone is larger */
-    COMMITS_MASK = 0xffffff,   /* the index counts commit entries modulo 2^24 */
+    CHUNK = 512,              /* entries looked at in a slice */
+    SLICE_BYTES = 256 * 1024, /* records read in a slice, unless one alone is larger */
+    COMMITS_MASK = 0xffffff,  /* the index counts commit entries modulo 2^24 */
 };
 
 enum phase { PHASE_BEGIN, PHASE_CLIENTS, PHASE_SCAN, PHASE_DONE };
@@ -24,8 +24,7 @@ static bool is_named_otherwise(const struct stream *stream, const struct query *
 static bool has_changed(const struct stream *stream, const struct query *query)
 {
     return is_named_otherwise(stream, query) ||
-           (query->collection_id.length > 0 &&
-            query->since > stream->collection.head.last_counter);
+           (query->collection_id.length > 0 && query->since > stream->collection.head.last_counter);
 }
 
 bool pull_is_idle(const struct stream *stream, const struct query *query)
@@ -251,8 +250,8 @@ struct run {
 
 static bool read_run(struct pull *pull, struct run *run, struct error *error)
 {
-    bool ok = run->count == 0 || database_read_records(&pull->database, run->first, run->count,
-                                                       &pull->body, error);
+    bool ok = run->count == 0 ||
+              database_read_records(&pull->database, run->first, run->count, &pull->body, error);
 
     *run = (struct run){0};
     return ok;

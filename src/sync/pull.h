@@ -27,14 +27,14 @@ struct pull {
 
     /* On the way. */
     struct database database;
-    struct head head;                  /* where the stream stood when the pull began */
+    struct head head; /* where the stream stood when the pull began */
     struct filter filter;
-    struct buf record, mine, batch;    /* batch: counters returned of the batch looked at (u64) */
+    struct buf record, mine, batch; /* batch: counters returned of the batch looked at (u64) */
     uint64_t since, position;
-    uint64_t previous_end;             /* where the record at position begins */
-    uint64_t last_returned;            /* counter */
-    uint64_t pending;                  /* how many more there are */
-    uint64_t client, client_seq;       /* hash; the last seq stored */
+    uint64_t previous_end;       /* where the record at position begins */
+    uint64_t last_returned;      /* counter */
+    uint64_t pending;            /* how many more there are */
+    uint64_t client, client_seq; /* hash; the last seq stored */
     unsigned phase;
     bool changed, named, full;
 };

@@ -6,7 +6,7 @@
 enum {
     WAIT_MOST_S = 86400,
     SHOWN_MOST = 64, /* bytes of a bad value that a message repeats */
-    ID_MOST = 128, /* bytes of a collection id that is compared */
+    ID_MOST = 128,   /* bytes of a collection id that is compared */
 };
 
 enum parameter {
@@ -107,8 +107,8 @@ static bool set_wait(struct query *query, struct str name, struct str value, str
 static bool set_collection_id(struct query *query, struct str value, struct error *error)
 {
     query->collection_id = value;
-    return value.length <= ID_MOST || error_set(error, ERROR_BAD_PARAMETER,
-                                                "collection_id: longer than %d bytes", ID_MOST);
+    return value.length <= ID_MOST ||
+           error_set(error, ERROR_BAD_PARAMETER, "collection_id: longer than %d bytes", ID_MOST);
 }
 
 static bool set_seq(struct query *query, struct str name, struct str value, struct error *error)

@@ -12,10 +12,10 @@ enum { QUERY_CLIENT_MOST = 64 }; /* bytes of a client id */
 
 struct query {
     uint64_t since;
-    uint64_t limit;      /* UINT64_MAX: not given */
-    uint64_t wait_ms;    /* 0: not given; not yet capped */
-    uint64_t seq;        /* 0: not given */
-    bool has_since, deletes; /* deletes: "delete" is among the parameters */
+    uint64_t limit;           /* UINT64_MAX: not given */
+    uint64_t wait_ms;         /* 0: not given; not yet capped */
+    uint64_t seq;             /* 0: not given */
+    bool has_since, deletes;  /* deletes: "delete" is among the parameters */
     struct str collection_id; /* empty: not given */
     struct str client;        /* empty: not given */
     struct str auth;          /* token; empty: not given */

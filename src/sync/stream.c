@@ -7,14 +7,11 @@
 #include <string.h>
 
 bool streams_open(struct streams *streams, struct loop *loop, struct disk *disk,
-                  struct offload *helpers, struct committer *committer,
-                  const struct limits *limits, struct error *error)
+                  struct offload *helpers, struct committer *committer, const struct limits *limits,
+                  struct error *error)
 {
-    *streams = (struct streams){.loop = loop,
-                                .disk = disk,
-                                .helpers = helpers,
-                                .committer = committer,
-                                .limits = limits};
+    *streams = (struct streams){
+        .loop = loop, .disk = disk, .helpers = helpers, .committer = committer, .limits = limits};
     list_init(&streams->idle);
     return table_init(&streams->table, error);
 }
@@ -65,8 +62,7 @@ static struct stream *new_stream(struct streams *streams, const char *path)
 struct stream *streams_find(struct streams *streams, const char *path, struct error *error)
 {
     struct table_node *node = table_find(&streams->table, str_of(path));
-    struct stream *stream =
-        node ? OWNER_OF(node, struct stream, node) : new_stream(streams, path);
+    struct stream *stream = node ? OWNER_OF(node, struct stream, node) : new_stream(streams, path);
 
     if (!stream) {
         error_set(error, ERROR_NO_MEMORY, "out of memory for a collection");

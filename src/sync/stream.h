@@ -1,9 +1,10 @@
 /* stream.h - a collection in use: what is known of it, who waits for it, what is queued for it.
  *
- * A stream stands for an address. It remembers where the collection stands (its head, id and secret), so
- * that an up-to-date poll opens no file; streams that nobody uses stay in a bounded list, least
- * recently used first out: this is the metadata cache. It cannot be stale: one server owns the
- * data directory (disk_open), and everything that changes a collection goes through its stream.
+ * A stream stands for an address. It remembers where the collection stands (its head, id and
+ * secret), so that an up-to-date poll opens no file; streams that nobody uses stay in a bounded
+ * list, least recently used first out: this is the metadata cache. It cannot be stale: one server
+ * owns the data directory (disk_open), and everything that changes a collection goes through its
+ * stream.
  *
  *     streams_find -> (stream_load) -> use -> stream_release
  *
@@ -27,14 +28,14 @@ struct writer;
 struct streams {
     struct loop *loop;
     struct disk *disk;
-    struct offload *helpers;        /* for what may stall */
+    struct offload *helpers; /* for what may stall */
     struct committer *committer;
     const struct limits *limits;
     struct table table;
-    struct list idle;               /* of struct stream, least recently used first */
+    struct list idle; /* of struct stream, least recently used first */
     size_t count, idle_count;
-    size_t writers;                 /* writer tasks under way */
-    uint64_t hits, misses;          /* of loading */
+    size_t writers;        /* writer tasks under way */
+    uint64_t hits, misses; /* of loading */
 };
 
 struct stream {

@@ -92,8 +92,8 @@ static bool may_join(const struct writer *writer, const struct append *append)
     return true;
 }
 
-/* The first batch of a collection gives it its id and secret, and goes on with the counters of the one that
- * was deleted at this address, if there was one. */
+/* The first batch of a collection gives it its id and secret, and goes on with the counters of the
+ * one that was deleted at this address, if there was one. */
 static bool begin_batch(struct writer *writer, struct error *error)
 {
     const struct collection *collection = &writer->stream->collection;
@@ -102,8 +102,7 @@ static bool begin_batch(struct writer *writer, struct error *error)
     bool creates = collection->state != COLLECTION_LIVE;
 
     if (creates) {
-        head = (struct head){.generation = head.generation + 1,
-                             .last_counter = head.last_counter};
+        head = (struct head){.generation = head.generation + 1, .last_counter = head.last_counter};
         identity.created = clock_unix_seconds();
         if (!crypto_random(identity.id, sizeof identity.id, error) ||
             !crypto_random(identity.secret, sizeof identity.secret, error))
@@ -251,8 +250,8 @@ static void publish_batch(struct writer *writer)
         collection->state = COLLECTION_LIVE;
         collection->identity = writer->batch.identity;
     }
-    stream_publish(writer->stream, writer->batch.creates ? (struct str){0}
-                                                         : buf_str(&writer->batch.entries));
+    stream_publish(writer->stream,
+                   writer->batch.creates ? (struct str){0} : buf_str(&writer->batch.entries));
 }
 
 static enum step publish_round(struct task *task)
