@@ -28,9 +28,11 @@ static void end_task(struct task *task)
 /* The heart of the program: one step after the other until one of them has to wait. */
 static void run_steps(struct task *task)
 {
+    enum step outcome = STEP_NEXT;
+
     task->state = TASK_RUNNING;
     while (task->kind->steps[task->step].run) {
-        enum step outcome = task->kind->steps[task->step].run(task);
+        outcome = task->kind->steps[task->step].run(task);
 
         if (task->cancelled)
             outcome = task_fail(task, ERROR_CANCELLED, "cancelled");
@@ -47,6 +49,8 @@ static void run_steps(struct task *task)
             return;
         }
     }
+    if (outcome != STEP_FAIL)
+        task->error = (struct error){0};
     end_task(task);
 }
 

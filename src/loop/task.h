@@ -25,7 +25,8 @@
  *  2. No step runs inside operation_end, and none inside the call that started an operation.
  *  3. When `ended` runs, no operation refers to the task any more.
  *  4. Steps run in the order of the list, each once, but for a step that yields, which runs again.
- *  5. A cancelled task runs no further step. */
+ *  5. A cancelled task runs no further step.
+ *  6. A task that did not fail ends with ERROR_NONE, whatever its steps have left in error. */
 #ifndef LOOP_TASK_H
 #define LOOP_TASK_H
 
