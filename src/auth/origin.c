@@ -1,6 +1,5 @@
 #include "auth/origin.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { PORT_MOST = 65535, HTTP_PORT = 80, HTTPS_PORT = 443 };
@@ -42,11 +41,11 @@ bool origin_parse(struct origin *origin, struct str text, struct error *error)
         return refuse(text, "scheme, host in lower case and port are all that may be in it", error);
     memcpy(origin->host, host.data, host.length);
     origin->port = (unsigned)number;
+    /* The scheme's own port is left out; else the text is canonical as it stands. */
     if (number == (origin->secure ? HTTPS_PORT : HTTP_PORT))
-        (void)snprintf(origin->text, sizeof origin->text, "%s://%s",
-                       origin->secure ? "https" : "http", origin->host);
-    else
-        (void)snprintf(origin->text, sizeof origin->text, "%s://%s:%u",
-                       origin->secure ? "https" : "http", origin->host, origin->port);
+        rest = host;
+    size_t length = (size_t)(rest.data - text.data) + rest.length;
+    memcpy(origin->text, text.data, length);
+    origin->text[length] = '\0';
     return true;
 }

@@ -35,6 +35,7 @@ static bool reserve(struct buf *buf, size_t more)
     }
     buf->data = data;
     buf->capacity = capacity;
+    buf->data[buf->length] = '\0';
     return true;
 }
 
@@ -92,6 +93,8 @@ void buf_append_format(struct buf *buf, const char *format, ...)
     va_start(args, format);
     length = vsnprintf(NULL, 0, format, args);
     va_end(args);
+    if (length < 0)
+        fail(buf);
     if (length < 0 || !reserve(buf, (size_t)length))
         return;
     va_start(args, format);

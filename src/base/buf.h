@@ -10,7 +10,7 @@
 #include "base/str.h"
 
 struct buf {
-    char *data; /* NUL-terminated once anything was appended; may be NULL before */
+    char *data; /* NUL-terminated; NULL until something is appended */
     size_t length, capacity;
     bool failed;
 };

@@ -2,32 +2,36 @@
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 
+#include <endian.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline void bytes_put_u32(unsigned char *to, uint32_t value)
 {
-    for (unsigned i = 0; i < 4; i++)
-        to[i] = (unsigned char)(value >> 8 * i);
+    value = htole32(value);
+    memcpy(to, &value, sizeof value);
 }
 
 static inline void bytes_put_u64(unsigned char *to, uint64_t value)
 {
-    for (unsigned i = 0; i < 8; i++)
-        to[i] = (unsigned char)(value >> 8 * i);
+    value = htole64(value);
+    memcpy(to, &value, sizeof value);
 }
 
 static inline uint32_t bytes_get_u32(const unsigned char *from)
 {
-    uint32_t value = 0;
+    uint32_t value;
 
-    for (unsigned i = 0; i < 4; i++)
-        value |= (uint32_t)from[i] << 8 * i;
-    return value;
+    memcpy(&value, from, sizeof value);
+    return le32toh(value);
 }
 
 static inline uint64_t bytes_get_u64(const unsigned char *from)
 {
-    return bytes_get_u32(from) | (uint64_t)bytes_get_u32(from + 4) << 32;
+    uint64_t value;
+
+    memcpy(&value, from, sizeof value);
+    return le64toh(value);
 }
 
 #endif

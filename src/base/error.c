@@ -1,5 +1,7 @@
 #include "base/error.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,6 +38,13 @@ const char *error_code_name(enum error_code code)
     return name ? name : "unknown";
 }
 
+/* Cut to fit, but never inside a character: messages go into JSON. */
+static PRINTF_LIKE(3, 0) void put_text(char *to, size_t size, const char *format, va_list args)
+{
+    (void)vsnprintf(to, size, format, args);
+    to[utf8_trim(str_of(to)).length] = '\0';
+}
+
 bool error_set(struct error *error, enum error_code code, const char *format, ...)
 {
     va_list args;
@@ -43,7 +52,7 @@ bool error_set(struct error *error, enum error_code code, const char *format, ..
     error->code = code;
     error->errnum = 0;
     va_start(args, format);
-    (void)vsnprintf(error->message, sizeof error->message, format, args);
+    put_text(error->message, sizeof error->message, format, args);
     va_end(args);
     return false;
 }
@@ -66,16 +75,17 @@ static enum error_code code_of_errno(int errnum)
 
 bool error_set_errno(struct error *error, int errnum, const char *format, ...)
 {
-    char reason[80];
+    char memory[80], reason[sizeof memory + 2];
     va_list args;
-    size_t used;
+    size_t length;
 
+    /* The reason comes first, so that a long path cannot push it out. */
+    (void)snprintf(reason, sizeof reason, ": %s", strerror_r(errnum, memory, sizeof memory));
+    length = strlen(reason);
     va_start(args, format);
-    (void)vsnprintf(error->message, sizeof error->message, format, args);
+    put_text(error->message, sizeof error->message - length, format, args);
     va_end(args);
-    used = strlen(error->message);
-    (void)snprintf(error->message + used, sizeof error->message - used, ": %s",
-                   strerror_r(errnum, reason, sizeof reason));
+    memcpy(error->message + strlen(error->message), reason, length + 1);
     error->code = code_of_errno(errnum);
     error->errnum = errnum;
     return false;

@@ -48,13 +48,14 @@ struct error {
     char message[240]; /* what, which value, what to do; no final stop */
 };
 
-/* Fills error (not NULL); the message is cut to fit. Returns false, so that a failing function
- * ends in one line. */
+/* Fills error (not NULL); the message is cut to fit, between characters. Returns false, so that a
+ * failing function ends in one line. No argument may point into error itself. */
 bool error_set(struct error *error, enum error_code code, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
-/* The same for a failed system call: appends ": " and the text of errnum. ENOSPC and EDQUOT become
- * ERROR_NO_SPACE, ENOMEM ERROR_NO_MEMORY, EMFILE and ENFILE ERROR_BUSY, the rest ERROR_IO. */
+/* The same for a failed system call: appends ": " and the text of errnum, which is never cut.
+ * ENOSPC and EDQUOT become ERROR_NO_SPACE, ENOMEM ERROR_NO_MEMORY, EMFILE and ENFILE ERROR_BUSY,
+ * the rest ERROR_IO. */
 bool error_set_errno(struct error *error, int errnum, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* The name that clients and logs see, "no_space". Never NULL. */

@@ -1,9 +1,12 @@
 #include "base/log.h"
 
 #include "base/json_write.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +27,7 @@ static struct {
     enum log_format format;
     struct buf pending;
     uint64_t pending_lines, lost;
+    bool begun; /* the first pending line is the end of one whose beginning is written */
     time_t stamp_second;
     char stamp[24]; /* "2026-11-23T05:09:04" of stamp_second */
 } state = {.fd = STDERR_FILENO, .level = LOG_NOTICE};
@@ -33,17 +37,29 @@ static const char *const level_names[] = {
     [LOG_INFO] = "info",   [LOG_DEBUG] = "debug",
 };
 
+/* O_NONBLOCK is for named pipes, which would wait for a reader. */
 static int open_path(const char *path, struct error *error)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 
     if (fd == -1)
         error_set_errno(error, errno, "cannot open the log %s", path);
     return fd;
 }
 
-static void close_file(void)
+static void lose_pending(void)
 {
+    state.lost += state.pending_lines;
+    state.pending_lines = 0;
+    state.begun = false;
+    buf_reset(&state.pending);
+}
+
+/* Half a line does not go on in another file. */
+static void leave_file(void)
+{
+    log_flush();
+    lose_pending();
     if (state.fd != STDERR_FILENO)
         (void)close(state.fd);
     state.fd = STDERR_FILENO;
@@ -62,8 +78,7 @@ bool log_open(const char *path, enum log_level level, enum log_format format, st
         free(copy);
         return false;
     }
-    log_flush();
-    close_file();
+    leave_file();
     free(state.path);
     state.fd = fd;
     state.path = copy;
@@ -79,16 +94,14 @@ bool log_reopen(struct error *error)
     int fd = open_path(state.path, error);
     if (fd == -1)
         return false;
-    log_flush();
-    close_file();
+    leave_file();
     state.fd = fd;
     return true;
 }
 
 void log_close(void)
 {
-    log_flush();
-    close_file();
+    leave_file();
     free(state.path);
     state.path = NULL;
     buf_clear(&state.pending);
@@ -143,12 +156,9 @@ static void put_line(enum log_level level, struct str text)
         buf_append_byte(out, '\n');
     }
     state.pending_lines++;
-    if (out->failed) {
-        state.lost += state.pending_lines;
-        state.pending_lines = 0;
-        buf_reset(out);
-    }
-    if (level <= LOG_WARNING || out->length > GATHER_MOST)
+    if (out->failed)
+        lose_pending();
+    if (level <= LOG_WARNING || out->length >= GATHER_MOST)
         log_flush();
 }
 
@@ -176,13 +186,17 @@ void log_write(enum log_level level, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    struct str whole = utf8_trim(str_of(text));
     if (state.format == LOG_JSON) {
         buf_append(&line, STR("\"message\":"));
-        json_write_string(&line, str_of(text));
+        json_write_string(&line, whole);
     } else {
-        put_escaped(str_of(text), &line);
+        put_escaped(whole, &line);
     }
-    put_line(level, buf_str(&line));
+    if (line.failed)
+        state.lost++;
+    else
+        put_line(level, buf_str(&line));
     buf_clear(&line);
 }
 
@@ -192,24 +206,68 @@ void log_write_members(enum log_level level, struct str members)
         put_line(level, members);
 }
 
-/* What cannot be written now is lost: the log must not hold up the program. */
+/* How much of text goes in one call: as many whole lines as a pipe takes at once, so that neither
+ * other writers get between them nor a pipe that has room makes us wait for more of it. */
+static size_t portion_of(struct str text)
+{
+    if (text.length <= PIPE_BUF)
+        return text.length;
+    const char *last = memrchr(text.data, '\n', PIPE_BUF);
+    return last ? (size_t)(last - text.data) + 1 : PIPE_BUF;
+}
+
+/* 0: not now. stderr belongs to others, too, so instead of making it non-blocking we ask. */
+static size_t write_some(struct str text)
+{
+    struct pollfd ready = {.fd = state.fd, .events = POLLOUT};
+    ssize_t count;
+
+    do {
+        count = poll(&ready, 1, 0);
+        if (count > 0)
+            count = write(state.fd, text.data, portion_of(text));
+    } while (count < 0 && errno == EINTR);
+    return count > 0 ? (size_t)count : 0;
+}
+
+static uint64_t count_lines(struct str text)
+{
+    uint64_t lines = 0;
+
+    for (size_t i = 0; i < text.length; i++)
+        lines += text.data[i] == '\n';
+    return lines;
+}
+
+/* Pending becomes the end of the line that was being written when it came to rest: without it the
+ * next line would stand on the same one. Whole lines are lost: the log must not hold up the
+ * program. */
+static void keep_line_end(struct str rest)
+{
+    struct buf *pending = &state.pending;
+    bool begun = rest.data > pending->data ? rest.data[-1] != '\n' : state.begun;
+    size_t kept = begun ? str_find_byte(rest, '\n') + 1 : 0;
+
+    state.lost += count_lines(str_slice(rest, kept, rest.length));
+    state.pending_lines = begun;
+    state.begun = begun;
+    memmove(pending->data, rest.data, kept);
+    pending->length = 0;
+    buf_grow(pending, kept);
+}
+
 void log_flush(void)
 {
     struct str rest = buf_str(&state.pending);
+    size_t count = 0;
 
-    while (rest.length > 0) {
-        ssize_t count = write(state.fd, rest.data, rest.length);
-
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0) {
-            state.lost += state.pending_lines;
-            break;
-        }
-        rest = str_slice(rest, (size_t)count, rest.length);
-    }
-    state.pending_lines = 0;
-    buf_reset(&state.pending);
+    if (rest.length == 0)
+        return;
+    do {
+        count = write_some(rest);
+        rest = str_slice(rest, count, rest.length);
+    } while (count > 0 && rest.length > 0);
+    keep_line_end(rest);
 }
 
 uint64_t log_lost(void)

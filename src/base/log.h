@@ -5,10 +5,10 @@
  * works. It is called by the top floors only (http, app, ended background tasks) and from the
  * loop's thread only.
  *
- * Lines are gathered and written by log_flush, which the loop calls once a turn and log_write
- * calls by itself at LOG_WARNING and above or when 32 KB have gathered. A line that cannot be
- * written is counted (log_lost). Nothing here blocks for long: the descriptor is a file, a pipe or
- * stderr. */
+ * Lines are gathered and written by log_flush, which the loop calls once a turn and log_write calls
+ * by itself at LOG_WARNING and above or when 32 KB have gathered. A line that cannot be written at
+ * once is dropped and counted (log_lost), so nothing here waits, whoever reads the pipe; only a
+ * line that stands there in part is finished later. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -28,7 +28,8 @@ void log_close(void);
 bool log_wants(enum log_level level);
 enum log_format log_current_format(void);
 
-/* One line. Control bytes in the text are written as \xNN, so that nobody can forge lines. */
+/* One line, of at most 2 KB. Control bytes in the text are written as \xNN, in JSON as its escapes,
+ * so that nobody can forge lines. */
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* For whoever builds the line itself (the access log): members is either text, or, in JSON format,

@@ -11,23 +11,34 @@ int percent_hex_value(char digit)
     return -1;
 }
 
+static size_t find_coded(struct str text, bool form)
+{
+    size_t percent = str_find_byte(text, '%');
+
+    return form ? str_find_byte(str_slice(text, 0, percent), '+') : percent;
+}
+
+/* Plain runs are copied whole: most texts are one. */
 bool percent_decode(struct str text, bool form, struct buf *out)
 {
-    for (size_t i = 0; i < text.length; i++) {
-        char byte = text.data[i];
+    while (text.length > 0) {
+        size_t plain = find_coded(text, form);
 
-        if (byte == '%') {
-            int high = i + 2 < text.length ? percent_hex_value(text.data[i + 1]) : -1;
-            int low = high >= 0 ? percent_hex_value(text.data[i + 2]) : -1;
-
-            if (low < 0 || (high == 0 && low == 0))
-                return false;
-            byte = (char)(high << 4 | low);
-            i += 2;
-        } else if (byte == '+' && form) {
-            byte = ' ';
+        buf_append(out, str_slice(text, 0, plain));
+        text = str_slice(text, plain, text.length);
+        if (text.length == 0)
+            break;
+        if (text.data[0] == '+') {
+            buf_append_byte(out, ' ');
+            text = str_slice(text, 1, text.length);
+            continue;
         }
-        buf_append_byte(out, byte);
+        int high = text.length > 2 ? percent_hex_value(text.data[1]) : -1;
+        int low = high >= 0 ? percent_hex_value(text.data[2]) : -1;
+        if (low < 0 || (high == 0 && low == 0))
+            return false;
+        buf_append_byte(out, (char)(high << 4 | low));
+        text = str_slice(text, 3, text.length);
     }
     return true;
 }
@@ -43,12 +54,16 @@ void percent_encode(struct str text, struct buf *out)
 {
     static const char digits[] = "0123456789ABCDEF";
 
-    for (size_t i = 0; i < text.length; i++) {
-        unsigned char byte = (unsigned char)text.data[i];
+    for (size_t i = 0; i < text.length;) {
+        size_t start = i;
 
-        if (is_plain(text.data[i]))
-            buf_append_byte(out, text.data[i]);
-        else
+        while (i < text.length && is_plain(text.data[i]))
+            i++;
+        buf_append(out, str_slice(text, start, i - start));
+        if (i < text.length) {
+            unsigned char byte = (unsigned char)text.data[i++];
+
             buf_append(out, (struct str){(char[]){'%', digits[byte >> 4], digits[byte & 15]}, 3});
+        }
     }
 }

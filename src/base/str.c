@@ -94,6 +94,8 @@ bool str_parse_u64(struct str str, uint64_t most, uint64_t *number)
             __builtin_add_overflow(value, (uint64_t)(str.data[i] - '0'), &value))
             return false;
     }
+    if (value > most)
+        return false;
     *number = value;
-    return value <= most;
+    return true;
 }

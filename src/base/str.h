@@ -49,7 +49,7 @@ struct str str_trim(struct str str);
 bool str_split(struct str *rest, char separator, struct str *part);
 
 /* Digits only, no sign, no blanks, no leading zeros but "0" itself; false if there is anything
- * else or the number is above most. */
+ * else or the number is above most, and *number is left alone. */
 bool str_parse_u64(struct str str, uint64_t most, uint64_t *number);
 
 #endif

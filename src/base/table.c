@@ -31,6 +31,8 @@ static struct table_node **chain_of(const struct table *table, uint64_t hash)
 
 struct table_node *table_find(const struct table *table, struct str key)
 {
+    if (table->count == 0)
+        return NULL;
     uint64_t hash = siphash_hash(table->key, key);
     struct table_node *node = *chain_of(table, hash);
 

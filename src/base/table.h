@@ -24,7 +24,7 @@ struct table {
 MUST_CHECK bool table_init(struct table *table, struct error *error);
 void table_clear(struct table *table); /* forgets, frees no entry; harmless twice */
 
-/* NULL: not there. */
+/* NULL: not there. All-zero is an empty table to it. */
 struct table_node *table_find(const struct table *table, struct str key);
 
 /* node->key is set by the caller and must not be in the table yet. Never fails: when memory for

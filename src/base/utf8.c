@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+enum { LONGEST = 4 }; /* bytes of a character */
+
 /* What may follow a first byte: how many, and within which bounds the first of them stands. */
 static bool begin(struct utf8 *utf8, unsigned char byte)
 {
@@ -55,4 +57,19 @@ bool utf8_check(struct str text)
     struct utf8 utf8 = {0};
 
     return utf8_feed(&utf8, text) && utf8_is_complete(&utf8);
+}
+
+struct str utf8_trim(struct str text)
+{
+    for (size_t back = 1; back <= LONGEST && back <= text.length; back++) {
+        unsigned char byte = (unsigned char)text.data[text.length - back];
+        struct utf8 utf8;
+
+        if (byte >= 0x80 && byte <= 0xbf)
+            continue;
+        if (begin(&utf8, byte) && utf8.left >= back)
+            text.length -= back;
+        break;
+    }
+    return text;
 }

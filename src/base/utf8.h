@@ -20,4 +20,8 @@ bool utf8_is_complete(const struct utf8 *utf8);
 /* Of a whole text. */
 bool utf8_check(struct str text);
 
+/* Without the beginning of a character that has no end: for text that was cut to fit. What stands
+ * before it is not checked. */
+struct str utf8_trim(struct str text);
+
 #endif

@@ -38,56 +38,59 @@ static enum method method_of(enum evhttp_cmd_type command, const char **name)
     }
 }
 
-static bool is_named(const struct evkeyval *header, const char *name)
-{
-    return evutil_ascii_strcasecmp(header->key, name) == 0;
-}
-
 /* How often the headers that frame a request were given: more than evhttp looks at. */
 struct framing {
     unsigned lengths, hosts;
-    bool encoded, bad_length, bad_name;
+    bool encoded, bad_length, bad_name, has_body;
 };
 
-static void note_framing(const struct evkeyval *header, struct framing *framing)
+static void note_length(struct framing *framing, struct str value)
 {
-    uint64_t length;
+    uint64_t length = 0;
 
-    if (is_named(header, "Content-Length")) {
-        framing->lengths++;
-        framing->bad_length |= !str_parse_u64(str_of(header->value), INT64_MAX, &length);
-    } else if (is_named(header, "Transfer-Encoding")) {
+    framing->lengths++;
+    framing->bad_length |= !str_parse_u64(value, INT64_MAX, &length);
+    framing->has_body |= length > 0;
+}
+
+/* Names of one length differ enough that most headers are told apart by a look at theirs. */
+static void note_header(struct request *request, struct framing *framing, struct str name,
+                        struct str value)
+{
+    if (str_equals_nocase(name, STR("host"))) {
+        framing->hosts++;
+        request->host = value;
+    } else if (str_equals_nocase(name, STR("origin"))) {
+        request->origin_text = value;
+    } else if (str_equals_nocase(name, STR("user-agent"))) {
+        request->user_agent = value;
+    } else if (str_equals_nocase(name, STR("content-type"))) {
+        request->content_type = value;
+    } else if (str_equals_nocase(name, STR("authorization"))) {
+        request->authorization = value;
+    } else if (str_equals_nocase(name, STR("if-none-match"))) {
+        request->if_none_match = value;
+    } else if (str_equals_nocase(name, STR("content-length"))) {
+        note_length(framing, value);
+    } else if (str_equals_nocase(name, STR("transfer-encoding"))) {
         framing->encoded = true;
     }
-    framing->bad_name |= header->key[0] == '\0' || strpbrk(header->key, " \t") != NULL;
+    framing->bad_name |= name.length == 0 || str_find_byte(name, ' ') < name.length ||
+                         str_find_byte(name, '\t') < name.length;
 }
 
 /* The one pass over the headers. */
 static void read_headers(struct request *request, struct framing *framing)
 {
     const struct evkeyval *header;
-    const char *trusted = request->http->services.access->trusted_header;
+    struct str trusted = str_of(request->http->services.access->trusted_header);
 
     TAILQ_FOREACH(header, evhttp_request_get_input_headers(request->evhttp), next)
     {
-        struct str value = str_of(header->value);
+        struct str name = str_of(header->key), value = str_of(header->value);
 
-        note_framing(header, framing);
-        if (is_named(header, "Host")) {
-            framing->hosts++;
-            request->host = value;
-        } else if (is_named(header, "Origin")) {
-            request->origin_text = value;
-        } else if (is_named(header, "Authorization")) {
-            request->authorization = value;
-        } else if (is_named(header, "Content-Type")) {
-            request->content_type = value;
-        } else if (is_named(header, "If-None-Match")) {
-            request->if_none_match = value;
-        } else if (is_named(header, "User-Agent")) {
-            request->user_agent = value;
-        }
-        if (trusted && is_named(header, trusted)) {
+        note_header(request, framing, name, value);
+        if (trusted.length > 0 && str_equals_nocase(name, trusted)) {
             request->trusted_user_twice = request->trusted_user.data != NULL;
             request->trusted_user = value;
         }
@@ -111,9 +114,7 @@ static void check_framing(struct request *request, const struct framing *framing
         error_set(refusal, ERROR_BAD_REQUEST, "a header has an empty name or blanks in its name");
     else if (framing->hosts > 1)
         error_set(refusal, ERROR_BAD_REQUEST, "Host is given more than once");
-    else if (framing->lengths > 0 && request->method != METHOD_POST &&
-             evhttp_find_header(evhttp_request_get_input_headers(request->evhttp),
-                                "Content-Length")[0] != '0')
+    else if (framing->has_body && request->method != METHOD_POST)
         error_set(refusal, ERROR_BAD_REQUEST, "%s takes no body", request->method_name);
     else if (request->uri.length == 0 || request->uri.data[0] != '/')
         error_set(refusal, ERROR_BAD_REQUEST, "the request target has to begin with \"/\"");

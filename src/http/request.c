@@ -109,7 +109,7 @@ void request_ended(struct task *task)
 
     if (task->error.code != ERROR_NONE)
         reply_put_error(request, &task->error);
-    size_t length = reply_body_length(request);
+    size_t length = request->method == METHOD_HEAD ? 0 : reply_body_length(request);
     if (!request->gone)
         reply_send(request);
     access_log_write(request, length);

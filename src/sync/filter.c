@@ -11,16 +11,18 @@ uint32_t filter_hash_type(const unsigned char secret[SIPHASH_KEY_SIZE], struct s
     return hash ? hash : 1;
 }
 
-void filter_prepare(struct filter *filter, const unsigned char secret[SIPHASH_KEY_SIZE])
+void filter_prepare(const struct filter *filter, const unsigned char secret[SIPHASH_KEY_SIZE])
 {
-    for (size_t i = 0; i < filter->count; i++)
-        filter->hashes[i] = filter_hash_type(secret, filter->types[i]);
+    struct filter_types *types = filter->types;
+
+    for (size_t i = 0; types && i < types->count; i++)
+        types->hashes[i] = filter_hash_type(secret, types->types[i]);
 }
 
 static bool has_hash(const struct filter *filter, uint32_t hash)
 {
-    for (size_t i = 0; i < filter->count; i++) {
-        if (filter->hashes[i] == hash)
+    for (size_t i = 0; i < filter->types->count; i++) {
+        if (filter->types->hashes[i] == hash)
             return true;
     }
     return false;
@@ -37,8 +39,8 @@ enum filter_verdict filter_test_hash(const struct filter *filter, uint32_t hash)
 
 static bool has_type(const struct filter *filter, struct str type)
 {
-    for (size_t i = 0; type.data && i < filter->count; i++) {
-        if (str_equals(filter->types[i], type))
+    for (size_t i = 0; type.data && i < filter->types->count; i++) {
+        if (str_equals(filter->types->types[i], type))
             return true;
     }
     return false;

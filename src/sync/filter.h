@@ -9,15 +9,21 @@ enum { FILTER_TYPES_MOST = 64 };
 
 enum filter_kind { FILTER_ALL, FILTER_INCLUDE, FILTER_EXCLUDE };
 
-struct filter {
-    enum filter_kind kind;
+struct filter_types {
     size_t count;
     struct str types[FILTER_TYPES_MOST]; /* borrowed from whoever parsed the request */
     uint32_t hashes[FILTER_TYPES_MOST];  /* after filter_prepare */
 };
 
+/* Copies of a filter share the types, which the query owns. One request is about one collection, so
+ * one set of hashes will do. */
+struct filter {
+    enum filter_kind kind;
+    struct filter_types *types; /* NULL with FILTER_ALL */
+};
+
 /* Computes the hashes for the collection with this secret; before filter_test_hash. */
-void filter_prepare(struct filter *filter, const unsigned char secret[SIPHASH_KEY_SIZE]);
+void filter_prepare(const struct filter *filter, const unsigned char secret[SIPHASH_KEY_SIZE]);
 
 /* The hash that the index keeps of a type, never 0; 0 stands for "no type". */
 uint32_t filter_hash_type(const unsigned char secret[SIPHASH_KEY_SIZE], struct str type);

@@ -3,6 +3,8 @@
 #include "base/percent.h"
 #include "store/index.h"
 
+#include <stdlib.h>
+
 enum {
     WAIT_MOST_S = 86400,
     SHOWN_MOST = 64, /* bytes of a bad value that a message repeats */
@@ -86,11 +88,15 @@ static bool add_type(struct query *query, enum filter_kind kind, struct str valu
 
     if (filter->kind != FILTER_ALL && filter->kind != kind)
         return error_set(error, ERROR_BAD_PARAMETER, "include and exclude cannot be combined");
-    if (filter->count == FILTER_TYPES_MOST)
+    if (!filter->types)
+        filter->types = calloc(1, sizeof *filter->types);
+    if (!filter->types)
+        return error_set(error, ERROR_NO_MEMORY, "out of memory for a query");
+    if (filter->types->count == FILTER_TYPES_MOST)
         return error_set(error, ERROR_BAD_PARAMETER, "more than %d types to include or exclude",
                          FILTER_TYPES_MOST);
     filter->kind = kind;
-    filter->types[filter->count++] = value;
+    filter->types->types[filter->types->count++] = value;
     return true;
 }
 
@@ -204,6 +210,7 @@ bool query_parse(struct query *query, struct str text, struct error *error)
 
 void query_clear(struct query *query)
 {
+    free(query->filter.types);
     buf_clear(&query->storage);
     *query = (struct query){.limit = UINT64_MAX};
 }

@@ -1,0 +1,155 @@
+#include "app/apply.h"
+
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    MS_PER_S = 1000,
+    FILES_BESIDES = 256, /* descriptors for all that are no connections */
+};
+
+/* Where `make install` and where the source tree have it, seen from the executable's directory. */
+static const char *const client_places[] = {
+    "/../share/cutout/syncclient.js", "/../client/syncclient.js", "/../../client/syncclient.js"};
+
+static bool find_client(char path[PATH_MAX])
+{
+    char directory[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", directory, sizeof directory - 1);
+
+    if (length <= 0)
+        return false;
+    directory[length] = '\0';
+    *strrchr(directory, '/') = '\0';
+    for (size_t i = 0; i < sizeof client_places / sizeof *client_places; i++) {
+        int needed = snprintf(path, PATH_MAX, "%s%s", directory, client_places[i]);
+
+        if (needed > 0 && needed < PATH_MAX && access(path, R_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool read_site(struct site *site, const struct settings *settings, struct error *error)
+{
+    char found[PATH_MAX];
+    const char *client = settings->client_script;
+
+    if (!client && find_client(found))
+        client = found;
+    if (!client)
+        log_write(LOG_WARNING, "client_script: none was found, /syncclient.js is not served");
+    return site_open(site, client, settings->document_root, settings->public_url, error);
+}
+
+/* Keys that end with the process stay the same at a reload, or everybody would be logged out. */
+static bool read_keys(struct keys *keys, const struct settings *settings,
+                      const struct settings *old, struct error *error)
+{
+    struct error cause;
+
+    if (settings->token_secret_file)
+        return keys_read_file(keys, settings->token_secret_file, &cause) ||
+               error_set(error, cause.code, "token_secret_file: %s", cause.message);
+    return (old && !old->token_secret_file) || keys_make(keys, error);
+}
+
+bool apply_prepare(struct prepared *prepared, const struct settings *settings,
+                   const struct settings *old, struct error *error)
+{
+    *prepared = (struct prepared){0};
+    if (read_site(&prepared->site, settings, error) &&
+        read_keys(&prepared->keys, settings, old, error))
+        return true;
+    apply_discard(prepared);
+    return false;
+}
+
+void apply_discard(struct prepared *prepared)
+{
+    site_close(&prepared->site);
+    keys_clear(&prepared->keys);
+}
+
+static void fill_limits(struct limits *limits, const struct settings *settings)
+{
+    *limits = (struct limits){
+        .max_post_bytes = settings->max_post_bytes,
+        .max_post_objects = settings->max_post_objects,
+        .max_object_bytes = settings->max_object_bytes,
+        .max_response_bytes = settings->max_response_bytes,
+        .max_response_objects = settings->max_response_objects,
+        .max_wait_ms = settings->max_wait,
+        .json_max_depth = settings->json_max_depth,
+        .quota_collection = settings->quota_collection,
+        .cached_collections = settings->cached_collections,
+        .journal_bytes = settings->journal_bytes,
+        .checkpoint_interval_ms = settings->checkpoint_interval,
+    };
+}
+
+/* How many connections there may be with the descriptors that the system gives. */
+static uint64_t get_descriptors(uint64_t connections)
+{
+    const rlim_t wanted = (rlim_t)connections + FILES_BESIDES;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return connections;
+    if (limit.rlim_cur < wanted) {
+        struct rlimit raised = {.rlim_cur = wanted, .rlim_max = limit.rlim_max};
+
+        if (raised.rlim_max < wanted)
+            raised.rlim_max = wanted; /* root may */
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            return connections;
+        raised.rlim_cur = raised.rlim_max = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            limit.rlim_cur = limit.rlim_max;
+    }
+    if (limit.rlim_cur >= wanted)
+        return connections;
+    uint64_t possible =
+        limit.rlim_cur > 2 * FILES_BESIDES ? limit.rlim_cur - FILES_BESIDES : FILES_BESIDES;
+    log_write(LOG_WARNING,
+              "max_connections: %" PRIu64 " need %ju open files, the system allows %ju (ulimit -n, "
+              "LimitNOFILE); going on with %" PRIu64,
+              connections, (uintmax_t)wanted, (uintmax_t)limit.rlim_cur, possible);
+    return possible;
+}
+
+void apply_settings(struct server *server)
+{
+    const struct settings *settings = &server->settings;
+
+    fill_limits(&server->limits, settings);
+    server->http_settings = (struct http_settings){
+        .base_path = str_of(settings->base_path),
+        .allow_origins = (const char *const *)settings->allow_origin.items,
+        .allow_origin_count = settings->allow_origin.count,
+        .max_connections = get_descriptors(settings->max_connections),
+        .max_header_bytes = settings->max_header_bytes,
+        .idle_timeout_ms = settings->idle_timeout,
+        .poll_time_s = settings->poll_time / MS_PER_S,
+        .public_url = str_of(settings->public_url),
+        .access_log = settings->access_log,
+        .version = CUTOUT_VERSION,
+        .durability = directives_durability(settings),
+    };
+}
+
+void apply_access(struct server *server)
+{
+    const struct settings *settings = &server->settings;
+
+    server->access.trusted_header = settings->trusted_user_header;
+    server->access.proxies = (const char *const *)settings->trusted_proxies.items;
+    server->access.proxy_count = settings->trusted_proxies.count;
+    server->login.token_lifetime = (int64_t)(settings->token_lifetime / MS_PER_S);
+}

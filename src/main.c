@@ -1,0 +1,52 @@
+/* cutoutd - keeps the data of offline web apps in sync. */
+#include "app/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+enum { STATUS_GOOD = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+
+static int fail(const struct error *error)
+{
+    (void)fprintf(stderr, "cutoutd: %s\n", error->message);
+    return STATUS_FAILED;
+}
+
+static int print(const struct options *options, struct settings *settings)
+{
+    struct buf text = {0};
+    struct error error = {0};
+
+    options_print(options, settings, &text);
+    directives_clear(settings);
+    bool ok = buf_ok(&text, &error) && fputs(buf_str(&text).data, stdout) != EOF;
+    buf_clear(&text);
+    return ok ? STATUS_GOOD : STATUS_FAILED;
+}
+
+static int run(const struct options *options, struct settings *settings)
+{
+    struct server server;
+    struct error error;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    bool ok = server_open(&server, options, settings, &error) && server_run(&server, &error);
+    server_close(&server);
+    return ok ? STATUS_GOOD : fail(&error);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct settings settings = {0};
+    struct error error;
+
+    if (!options_parse(&options, argc, argv, &error)) {
+        (void)fprintf(stderr, "cutoutd: %s\n\n%s", error.message, options_usage);
+        return STATUS_USAGE;
+    }
+    if (options_want_conf(&options) &&
+        !directives_read(&settings, options.conf_file, options.instance, &error))
+        return fail(&error);
+    return options.action == ACTION_RUN ? run(&options, &settings) : print(&options, &settings);
+}
