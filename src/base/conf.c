@@ -37,8 +37,7 @@ struct place {
     bool is_text;
 };
 
-/* --- Words -------------------------------------------------------------------------------------
- */
+/* --- Words --------------------------------------------------------------------------- */
 
 static bool is_blank(char byte)
 {
@@ -117,8 +116,7 @@ static void put_instance(char *text, unsigned instance)
     }
 }
 
-/* --- Unknown names -----------------------------------------------------------------------------
- */
+/* --- Unknown names ------------------------------------------------------------------- */
 
 static unsigned least_of(unsigned a, unsigned b)
 {
@@ -168,8 +166,7 @@ static const char *find_nearest(const struct conf_directive *table, const char *
     return nearest;
 }
 
-/* --- Directives --------------------------------------------------------------------------------
- */
+/* --- Directives ---------------------------------------------------------------------- */
 
 static bool set_values(const struct conf_directive *directive, char **words, size_t count,
                        void *values, struct error *error)
@@ -222,8 +219,7 @@ static bool take_directive(struct reading *reading, const struct place *place, c
                      words[0], find_nearest(table, words[0]));
 }
 
-/* --- Lines and files ---------------------------------------------------------------------------
- */
+/* --- Lines and files ----------------------------------------------------------------- */
 
 static bool read_lines(struct reading *reading, struct str text, struct place place,
                        struct error *error);
@@ -378,6 +374,7 @@ static bool take_include(struct reading *reading, const struct place *place, cha
 /* A copy of the line, which splitting will change. */
 static bool copy_line(struct str line, char copy[LINE_MOST + 1], struct error *error)
 {
+    copy[0] = '\0';
     if (line.length > 0 && line.data[line.length - 1] == '\r')
         line.length--;
     if (line.length > LINE_MOST)
@@ -463,8 +460,7 @@ bool conf_read_file(const struct conf_directive *table, const char *path, unsign
     return ok;
 }
 
-/* --- Tables ------------------------------------------------------------------------------------
- */
+/* --- Tables -------------------------------------------------------------------------- */
 
 static bool set_default(const struct conf_directive *directive, void *values, struct error *error)
 {

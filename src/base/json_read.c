@@ -2,13 +2,14 @@
 
 #include "base/percent.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yajl/yajl_parse.h>
 
-/* --- Memory -------------------------------------------------------------------------------------
+/* --- Memory --------------------------------------------------------------------------
  *
  * yajl writes through what its allocator returns without a look, so the allocator must not fail. It
  * serves from one reserve, made at the start, that suffices by this count. Be T the bytes fed in
@@ -109,8 +110,7 @@ static struct arena *reserve(size_t length)
     return arena;
 }
 
-/* --- Events ------------------------------------------------------------------------------------
- */
+/* --- Events -------------------------------------------------------------------------- */
 
 static bool pass_event(struct json_read *json, enum json_event event, unsigned depth,
                        struct str text)
@@ -124,10 +124,9 @@ static bool pass_event(struct json_read *json, enum json_event event, unsigned d
 static int begin_container(struct json_read *json, enum json_event event)
 {
     if (json->depth == json->max_depth)
-        return error_set(
-            &json->error, ERROR_BAD_JSON, "bad JSON at byte %llu: nested deeper than %u levels",
-            (unsigned long long)(json->fed + yajl_get_bytes_consumed(json->parser) - 1),
-            json->max_depth);
+        return error_set(&json->error, ERROR_BAD_JSON,
+                         "bad JSON at byte %" PRIu64 ": nested deeper than %u levels",
+                         json->fed + yajl_get_bytes_consumed(json->parser) - 1, json->max_depth);
     return pass_event(json, event, json->depth++, STR(""));
 }
 
@@ -203,7 +202,7 @@ static const yajl_callbacks callbacks = {
     .yajl_end_array = end_array,
 };
 
-/* --- What the library does not look at ---------------------------------------------------------
+/* --- What the library does not look at -----------------------------------------------
  *
  * A small machine follows strings and their escapes through the raw text. Where it meets what the
  * library refuses anyway it may lose its way: the library refuses that byte first. */
@@ -249,14 +248,12 @@ static const char *follow_byte(struct json_read *json, char byte)
         return follow_hex_digit(json, byte);
     if (json->escape.after_high && byte != due)
         return unpaired;
-    if (json->escape.state == ESCAPE_BACKSLASH) {
+    if (json->escape.state == ESCAPE_BACKSLASH)
         json->escape.state = byte == 'u' ? ESCAPE_HEX : ESCAPE_NONE;
-        json->escape.unit = 0;
-    } else if (byte == '\\') {
+    else if (byte == '\\')
         json->escape.state = ESCAPE_BACKSLASH;
-    } else if (byte == '"') {
+    else if (byte == '"')
         json->in_string = false;
-    }
     return NULL;
 }
 
@@ -298,8 +295,7 @@ static size_t follow_utf8(struct json_read *json, struct str piece, const char *
     return good;
 }
 
-/* --- Reading -----------------------------------------------------------------------------------
- */
+/* --- Reading ------------------------------------------------------------------------- */
 
 /* One line of the library's, without its "parse error: " and final stop. */
 static bool explain_failure(struct json_read *json, size_t consumed)
@@ -308,8 +304,8 @@ static bool explain_failure(struct json_read *json, size_t consumed)
     const char *colon = whole ? strstr(whole, ": ") : NULL;
     const char *what = colon ? colon + 2 : "unknown error";
 
-    return error_set(&json->error, ERROR_BAD_JSON, "bad JSON near byte %llu: %.*s",
-                     (unsigned long long)(json->fed + consumed), (int)strcspn(what, ".\n"), what);
+    return error_set(&json->error, ERROR_BAD_JSON, "bad JSON near byte %" PRIu64 ": %.*s",
+                     json->fed + consumed, (int)strcspn(what, ".\n"), what);
 }
 
 /* All that the library does happens inside this function, which is where the allocator jumps to. */
@@ -353,9 +349,11 @@ bool json_read_open(struct json_read *json, size_t length, unsigned max_depth,
         .context = context,
         .max_depth = max_depth,
     };
-    if (!json->arena)
-        return error_set(error, ERROR_NO_MEMORY, "out of memory for reading %zu bytes of JSON",
-                         length);
+    if (!json->arena) {
+        (void)error_set(error, ERROR_NO_MEMORY, "out of memory for reading %zu bytes of JSON",
+                        length);
+        return false;
+    }
     if (run_parser(json, STR(""), false))
         return true;
     *error = json->error;
@@ -385,8 +383,8 @@ bool json_read_feed(struct json_read *json, struct str piece, struct error *erro
     json->fed += good;
     if (good == piece.length)
         return true;
-    (void)error_set(&json->error, ERROR_BAD_JSON, "bad JSON at byte %llu: %s",
-                    (unsigned long long)json->fed, wrong);
+    (void)error_set(&json->error, ERROR_BAD_JSON, "bad JSON at byte %" PRIu64 ": %s", json->fed,
+                    wrong);
     return pass_error(json, error);
 }
 

@@ -49,7 +49,7 @@ struct json_read {
     struct { /* inside the current string */
         unsigned char state;
         bool after_high; /* a high surrogate was escaped: now a low one must be */
-        unsigned unit;   /* the digits of a "\u" so far */
+        unsigned unit;   /* the last digits; the mask takes four of them */
     } escape;
 };
 

@@ -112,7 +112,8 @@ void access_log_write(struct request *request, size_t length)
 {
     uint64_t duration_us = clock_monotonic_us() - request->started_us;
     enum error_code code = request->task.error.code;
-    bool ours = request->reply.status >= 500 && code != ERROR_QUOTA && code != ERROR_CANCELLED;
+    bool ours = request->reply.status >= 500 && code != ERROR_NONE && code != ERROR_QUOTA &&
+                code != ERROR_CANCELLED;
     enum log_level level = ours ? LOG_WARNING : LOG_INFO;
 
     metrics_note_request(request, length, duration_us);

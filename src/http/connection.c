@@ -134,14 +134,13 @@ static void read_peer(struct request *request)
 
 static void on_request(struct evhttp_request *evhttp, void *arg)
 {
-    struct request *request = calloc(1, sizeof *request);
+    struct request *request = request_new(arg);
     struct framing framing = {0};
 
     if (!request) {
         evhttp_send_error(evhttp, HTTP_SERVUNAVAIL, NULL);
         return;
     }
-    request->http = arg;
     request->evhttp = evhttp;
     request->method = method_of(evhttp_request_get_command(evhttp), &request->method_name);
     request->uri = str_of(evhttp_request_get_uri(evhttp));
@@ -356,6 +355,7 @@ bool http_open(struct http *http, const struct http_services *services, const st
 {
     *http = (struct http){.services = *services, .routes = routes};
     list_init(&http->requests);
+    list_init(&http->spares);
     if (!crypto_random(&http->id_prefix, sizeof http->id_prefix, error))
         return false;
     http->evhttp = evhttp_new(services->loop->base);
@@ -395,4 +395,10 @@ void http_close(struct http *http)
         task_cancel(&OWNER_OF(http->requests.next, struct request, on_http)->task);
     evhttp_free(http->evhttp);
     http->evhttp = NULL;
+    while (!list_is_empty(&http->spares)) {
+        struct list *spare = http->spares.next;
+
+        list_remove(spare);
+        free(OWNER_OF(spare, struct request, on_http));
+    }
 }

@@ -8,6 +8,7 @@
 #include "http/routes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static enum step refuse(struct task *task)
 {
@@ -85,6 +86,39 @@ void request_start(struct request *request)
     task_start(&request->task, http->services.loop, kind);
 }
 
+/* A request is large for the heap, which takes long to find and to give back such pieces; a few are
+ * kept. */
+enum { SPARES_MOST = 64 };
+
+struct request *request_new(struct http *http)
+{
+    struct request *request = NULL;
+
+    if (http->spare_count > 0) {
+        request = OWNER_OF(http->spares.next, struct request, on_http);
+        list_remove(&request->on_http);
+        http->spare_count--;
+        memset(request, 0, sizeof *request);
+    } else {
+        request = calloc(1, sizeof *request);
+    }
+    if (request)
+        request->http = http;
+    return request;
+}
+
+static void keep_or_free(struct request *request)
+{
+    struct http *http = request->http;
+
+    if (http->spare_count == SPARES_MOST) {
+        free(request);
+        return;
+    }
+    list_append(&http->spares, &request->on_http);
+    http->spare_count++;
+}
+
 static void free_request(struct request *request)
 {
     connection_forget_hangup(request);
@@ -100,7 +134,7 @@ static void free_request(struct request *request)
     connection_release(request);
     list_remove(&request->on_http);
     request->http->request_count--;
-    free(request);
+    keep_or_free(request);
 }
 
 void request_ended(struct task *task)

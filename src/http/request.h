@@ -96,6 +96,9 @@ static inline struct request *request_of(struct task *task)
     return OWNER_OF(task, struct request, task);
 }
 
+/* All-zero but for http; NULL when memory is out. */
+struct request *request_new(struct http *http);
+
 /* connection.c calls it for each request, with what was asked filled in: finds the route and starts
  * its steps. The request may be freed when this returns. */
 void request_start(struct request *request);

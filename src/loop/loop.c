@@ -49,9 +49,21 @@ static struct event_base *new_base(void)
     return base;
 }
 
+/* 2.1.12 and 2.1.8 fit each other, 2.1 and 2.2 do not. */
+static bool check_library(struct error *error)
+{
+    if (event_get_version_number() >> 16 == LIBEVENT_VERSION_NUMBER >> 16)
+        return true;
+    return error_set(error, ERROR_CONF, "the event library is %s, this was built for %s",
+                     event_get_version(), LIBEVENT_VERSION);
+}
+
 bool loop_open(struct loop *loop, struct error *error)
 {
-    *loop = (struct loop){.base = new_base()};
+    *loop = (struct loop){0};
+    if (!check_library(error))
+        return false;
+    loop->base = new_base();
     list_init(&loop->soon);
     list_init(&loop->next_turn);
     list_init(&loop->tasks);
@@ -97,6 +109,7 @@ void loop_stop(struct loop *loop)
 
 void loop_run_soon(struct loop *loop, struct deferred *deferred)
 {
+    assert(!deferred_is_pending(deferred));
     if (list_is_empty(&loop->soon))
         event_active(loop->soon_event, 0, 0);
     list_append(&loop->soon, &deferred->link);
@@ -107,6 +120,7 @@ void loop_run_next_turn(struct loop *loop, struct deferred *deferred)
 {
     static const struct timeval at_once = {0, 0};
 
+    assert(!deferred_is_pending(deferred));
     /* Adding a timer can fail for want of memory only, and room for it was made when it was first
      * added; then it runs in this turn rather than never. */
     if (list_is_empty(&loop->next_turn) && event_add(loop->next_turn_event, &at_once) != 0)

@@ -47,7 +47,8 @@ MUST_CHECK bool loop_open(struct loop *loop, struct error *error);
 /* No task may be under way. Harmless on all-zero. */
 void loop_close(struct loop *loop);
 
-/* Runs until loop_stop. False: the event library gave up. */
+/* Runs until loop_stop, which ends the turn early: what it put off runs when the loop runs again.
+ * A stop before the loop runs counts for nothing. False: the event library gave up. */
 MUST_CHECK bool loop_run(struct loop *loop, struct error *error);
 void loop_stop(struct loop *loop);
 

@@ -1,32 +1,45 @@
 #include "loop/offload.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+/* Without the mutex, which the loop will want at once when it wakes. A write fails only when the
+ * counter is near 2^64; then the loop is awake anyway. */
+static void wake_loop(struct offload *offload)
+{
+    (void)pthread_mutex_unlock(&offload->mutex);
+    (void)eventfd_write(offload->wake_fd, 1);
+    (void)pthread_mutex_lock(&offload->mutex);
+}
 
 static void *work(void *arg)
 {
     struct offload *offload = arg;
 
-    pthread_mutex_lock(&offload->mutex);
+    (void)pthread_mutex_lock(&offload->mutex);
     for (;;) {
         while (list_is_empty(&offload->queued) && !offload->stopping)
-            pthread_cond_wait(&offload->queued_some, &offload->mutex);
+            (void)pthread_cond_wait(&offload->queued_some, &offload->mutex);
         if (list_is_empty(&offload->queued))
             break;
         struct offload_job *job = OWNER_OF(offload->queued.next, struct offload_job, link);
 
         list_remove(&job->link);
-        pthread_mutex_unlock(&offload->mutex);
+        (void)pthread_mutex_unlock(&offload->mutex);
         job->run(job);
-        pthread_mutex_lock(&offload->mutex);
+        (void)pthread_mutex_lock(&offload->mutex);
+        bool was_empty = list_is_empty(&offload->finished);
+
         list_append(&offload->finished, &job->link);
-        /* Fails only when the counter is near 2^64; then the loop is awake anyway. */
-        (void)eventfd_write(offload->wake_fd, 1);
+        if (was_empty)
+            wake_loop(offload);
     }
-    pthread_mutex_unlock(&offload->mutex);
+    (void)pthread_mutex_unlock(&offload->mutex);
     return NULL;
 }
 
@@ -35,9 +48,9 @@ static void finish_jobs(struct offload *offload)
     struct list finished;
 
     list_init(&finished);
-    pthread_mutex_lock(&offload->mutex);
+    (void)pthread_mutex_lock(&offload->mutex);
     list_move_all(&finished, &offload->finished);
-    pthread_mutex_unlock(&offload->mutex);
+    (void)pthread_mutex_unlock(&offload->mutex);
     while (!list_is_empty(&finished)) {
         struct offload_job *job = OWNER_OF(finished.next, struct offload_job, link);
 
@@ -86,11 +99,12 @@ static bool watch_threads(struct offload *offload, struct loop *loop, struct err
 bool offload_open(struct offload *offload, struct loop *loop, unsigned thread_count,
                   struct error *error)
 {
+    assert(thread_count > 0 && thread_count <= OFFLOAD_THREADS_MOST);
     *offload = (struct offload){.wake_fd = -1, .is_open = true};
     list_init(&offload->queued);
     list_init(&offload->finished);
-    pthread_mutex_init(&offload->mutex, NULL);
-    pthread_cond_init(&offload->queued_some, NULL);
+    (void)pthread_mutex_init(&offload->mutex, NULL);
+    (void)pthread_cond_init(&offload->queued_some, NULL);
     bool ok = watch_threads(offload, loop, error);
     while (ok && offload->thread_count < thread_count)
         ok = start_thread(offload, error);
@@ -99,17 +113,27 @@ bool offload_open(struct offload *offload, struct loop *loop, unsigned thread_co
     return ok;
 }
 
+/* Also those that a `finished` gives meanwhile. */
+static void wait_for_jobs(struct offload *offload)
+{
+    struct pollfd wake = {.fd = offload->wake_fd, .events = POLLIN};
+
+    while (offload->unfinished > 0)
+        if (poll(&wake, 1, -1) == 1)
+            on_wake(offload->wake_fd, EV_READ, offload);
+}
+
 void offload_close(struct offload *offload)
 {
     if (!offload->is_open)
         return;
-    pthread_mutex_lock(&offload->mutex);
+    wait_for_jobs(offload);
+    (void)pthread_mutex_lock(&offload->mutex);
     offload->stopping = true;
-    pthread_cond_broadcast(&offload->queued_some);
-    pthread_mutex_unlock(&offload->mutex);
+    (void)pthread_cond_broadcast(&offload->queued_some);
+    (void)pthread_mutex_unlock(&offload->mutex);
     for (unsigned i = 0; i < offload->thread_count; i++)
         (void)pthread_join(offload->threads[i], NULL);
-    finish_jobs(offload);
     if (offload->wake_event)
         event_free(offload->wake_event);
     if (offload->wake_fd != -1)
@@ -122,8 +146,8 @@ void offload_close(struct offload *offload)
 void offload_submit(struct offload *offload, struct offload_job *job)
 {
     offload->unfinished++;
-    pthread_mutex_lock(&offload->mutex);
+    (void)pthread_mutex_lock(&offload->mutex);
     list_append(&offload->queued, &job->link);
-    pthread_cond_signal(&offload->queued_some);
-    pthread_mutex_unlock(&offload->mutex);
+    (void)pthread_cond_signal(&offload->queued_some);
+    (void)pthread_mutex_unlock(&offload->mutex);
 }

@@ -32,11 +32,12 @@ struct offload {
     bool is_open;
 };
 
-/* Threads start with all signals blocked. */
+/* Threads start with all signals blocked; there are 1 to OFFLOAD_THREADS_MOST. */
 MUST_CHECK bool offload_open(struct offload *offload, struct loop *loop, unsigned thread_count,
                              struct error *error);
 
-/* Waits for what is queued, calls its `finished`, ends the threads. Harmless on all-zero. */
+/* Waits for what is queued and for what their `finished` submit in turn, calls every `finished`,
+ * ends the threads. Harmless on all-zero. */
 void offload_close(struct offload *offload);
 
 /* From the loop's thread. Cannot fail. */

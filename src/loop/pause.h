@@ -12,7 +12,8 @@ struct pause {
     struct event *timer;
 };
 
-/* Returns STEP_WAIT, or STEP_FAIL when memory is out. */
+/* Returns STEP_WAIT, or STEP_FAIL when memory is out. The loop's clock is the kernel's coarse one:
+ * the pause may be shorter by a tick (some ms). It never ends within this call. */
 enum step pause_start(struct pause *pause, uint64_t wait_ms, struct task *task);
 
 /* Ends the pause now, as if the time were over. Harmless if none is under way. */

@@ -25,6 +25,14 @@ static void end_task(struct task *task)
     task->kind->ended(task);
 }
 
+/* A struct error is long; not every task should pay for clearing all of it. */
+static void forget_error(struct error *error)
+{
+    error->code = ERROR_NONE;
+    error->errnum = 0;
+    error->message[0] = '\0';
+}
+
 /* The heart of the program: one step after the other until one of them has to wait. */
 static void run_steps(struct task *task)
 {
@@ -50,7 +58,9 @@ static void run_steps(struct task *task)
         }
     }
     if (outcome != STEP_FAIL)
-        task->error = (struct error){0};
+        forget_error(&task->error);
+    else if (task->error.code == ERROR_NONE)
+        (void)task_fail(task, ERROR_IO, "%s failed and did not say why", task_step_name(task));
     end_task(task);
 }
 
@@ -61,11 +71,12 @@ static void resume(struct deferred *deferred)
 
 void task_start(struct task *task, struct loop *loop, const struct task_kind *kind)
 {
+    assert(!task_is_under_way(task));
     task->kind = kind;
     task->loop = loop;
     task->step = 0;
     task->cancelled = false;
-    task->error = (struct error){0};
+    forget_error(&task->error);
     list_init(&task->operations);
     list_append(&loop->tasks, &task->on_loop);
     deferred_init(&task->resume, resume);
@@ -112,7 +123,7 @@ enum step task_fail(struct task *task, enum error_code code, const char *format,
 enum step operation_begin(struct operation *operation, struct task *task,
                           void (*cancel)(struct operation *))
 {
-    assert(task->state == TASK_RUNNING);
+    assert(task->state == TASK_RUNNING && !operation->task);
     operation->task = task;
     operation->cancel = cancel;
     list_append(&task->operations, &operation->on_task);

@@ -39,7 +39,7 @@ enum step {
     STEP_WAIT,  /* go on with the following step when all operations have ended */
     STEP_YIELD, /* run this same step again after others had their turn */
     STEP_DONE,  /* finished; skip what is left */
-    STEP_FAIL,  /* finished; task->error says why */
+    STEP_FAIL,  /* finished; task->error says why, and if the step did not, which step it was */
 };
 
 struct task;
@@ -77,14 +77,14 @@ struct task {
 };
 
 /* Runs the first steps at once. The caller gives the task away: it may have ended, and have been
- * freed, when this returns. A task that ended may be started again. */
+ * freed, when this returns. The task is all-zero or has ended; `ended` may start it again. */
 void task_start(struct task *task, struct loop *loop, const struct task_kind *kind);
 
 /* Ends the task early with ERROR_CANCELLED, operations first. Harmless on a task that is idle or
  * ended. From inside one of the task's own steps it takes effect when that step returns. */
 void task_cancel(struct task *task);
 
-/* True between task_start and the call of ended. */
+/* True from task_start until the task ends; no longer while what it waited for is cancelled. */
 bool task_is_under_way(const struct task *task);
 
 /* The step that runs, or that a waiting task runs next; "end" after the last. */
@@ -101,7 +101,8 @@ struct operation {
     void (*cancel)(struct operation *operation);
 };
 
-/* Called by the function that starts the work; returns STEP_WAIT for it to return in turn. cancel
+/* Called by the function that starts the work, from a step; the operation is not under way.
+ * Returns STEP_WAIT for it to return in turn. cancel
  * must stop the work, or cut it loose, before it returns; it does not call operation_end. Work
  * that cannot be stopped owns its bytes. */
 enum step operation_begin(struct operation *operation, struct task *task,

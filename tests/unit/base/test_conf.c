@@ -69,19 +69,20 @@ static const struct conf_directive table[] = {
 
 static struct settings settings;
 static struct error error;
-static char directory[] = "/tmp/test_conf_XXXXXX";
+static char directory[64];
 
 static void set_up(void)
 {
     settings = (struct settings){0};
     ck_assert_msg(conf_set_defaults(table, &settings, &error), "%s", error.message);
-    strcpy(strrchr(directory, '_'), "_XXXXXX");
+    strcpy(directory, "/tmp/test_conf_");
+    memset(directory + strlen(directory), 'X', 6); /* as mkdtemp wants it */
     ck_assert_ptr_nonnull(mkdtemp(directory));
 }
 
 static void tear_down(void)
 {
-    char command[64];
+    char command[80];
 
     conf_clear(table, &settings);
     (void)snprintf(command, sizeof command, "rm -rf %s", directory);
@@ -249,7 +250,7 @@ static const struct {
      "1: unknown directive \"max_post_byte\", did you mean \"max_post_bytes\"?"},
     {"amx_wait 1s", "1: unknown directive \"amx_wait\", did you mean \"max_wait\"?"},
     {"Workers 1", "1: unknown directive \"Workers\", did you mean \"workers\"?"},
-    {"inculde x", "1: unknown directive \"inculde\", did you mean \"include\"?"},
+    {"inclxde x", "1: unknown directive \"incldue\", did you mean \"include\"?"},
     {"\"\" x", "1: unknown directive \"\", did you mean \"listen\"?"},
     {"wrkers 1", "1: unknown directive \"wrkers\", did you mean \"workers\"?"},
     {"worekrs 1", "1: unknown directive \"worekrs\", did you mean \"workers\"?"},
@@ -343,12 +344,12 @@ END_TEST
 START_TEST(test_conf_counts_swapped_letters_as_one_mistake)
 {
     static const struct conf_directive two[] = {
-        {.name = "sizes", .type = CONF_TEXT, .fallback = ""},
-        {.name = "sei", .type = CONF_TEXT, .fallback = ""},
+        {.name = "prqst", .type = CONF_TEXT, .fallback = ""},
+        {.name = "pqr", .type = CONF_TEXT, .fallback = ""},
         {0}};
 
-    ck_assert(!conf_read_text(two, STR("sie x"), "x.conf", 0, &settings, &error));
-    ck_assert_str_eq(error.message, "x.conf:1: unknown directive \"sie\", did you mean \"sei\"?");
+    ck_assert(!conf_read_text(two, STR("prq x"), "x.conf", 0, &settings, &error));
+    ck_assert_str_eq(error.message, "x.conf:1: unknown directive \"prq\", did you mean \"pqr\"?");
 }
 END_TEST
 
@@ -372,8 +373,7 @@ START_TEST(test_conf_takes_as_many_values_as_a_list_holds)
 }
 END_TEST
 
-/* --- Files -------------------------------------------------------------------------------------
- */
+/* --- Files --------------------------------------------------------------------------- */
 
 START_TEST(test_conf_includes_files_in_their_place_and_order)
 {

@@ -258,7 +258,7 @@ START_TEST(test_json_read_allows_exactly_max_depth_levels)
 }
 END_TEST
 
-/* --- Memory -------------------------------------------------------------------------------------
+/* --- Memory --------------------------------------------------------------------------
  * What the parser asks for at most must be there, whatever it reads: each of these would fail with
  * ERROR_NO_MEMORY if the reserve were counted too small. */
 
@@ -418,8 +418,7 @@ START_TEST(test_json_read_says_when_the_reserve_cannot_be_had)
 }
 END_TEST
 
-/* --- Life --------------------------------------------------------------------------------------
- */
+/* --- Life ---------------------------------------------------------------------------- */
 
 struct stopper {
     size_t left;
