@@ -116,7 +116,7 @@ static uint64_t get_descriptors(uint64_t connections)
     if (limit.rlim_cur >= wanted)
         return connections;
     uint64_t possible =
-        limit.rlim_cur > 2 * FILES_BESIDES ? limit.rlim_cur - FILES_BESIDES : FILES_BESIDES;
+        limit.rlim_cur / 2 > FILES_BESIDES ? limit.rlim_cur - FILES_BESIDES : FILES_BESIDES;
     log_write(LOG_WARNING,
               "max_connections: %" PRIu64 " need %ju open files, the system allows %ju (ulimit -n, "
               "LimitNOFILE); going on with %" PRIu64,

@@ -7,22 +7,22 @@ static struct server *server_of(struct task *task)
     return OWNER_OF(task, struct server, drain);
 }
 
-static bool is_quiet(const struct http *http)
+static size_t count_pending(const struct http *http)
 {
-    return http->request_count == 0 && http->unsent_count == 0;
+    return http->request_count + http->unsent_count;
 }
 
 /* All that clients sent is answered, and all that they were answered has left. */
 static bool all_is_answered(const struct server *server)
 {
-    return is_quiet(&server->http) && is_quiet(&server->admin);
+    return count_pending(&server->http) == 0 && count_pending(&server->admin) == 0;
 }
 
 static enum step stop_accepting(struct task *task)
 {
     struct server *server = server_of(task);
 
-    log_write(LOG_NOTICE, "stopping: %zu requests under way", server->http.request_count);
+    log_write(LOG_NOTICE, "stopping: %zu requests under way", count_pending(&server->http));
     http_drain(&server->http);
     return pause_start(&server->drain_pause, server->settings.drain_timeout, task);
 }
@@ -32,7 +32,8 @@ static enum step cut_off(struct task *task)
     struct server *server = server_of(task);
 
     if (!all_is_answered(server))
-        log_write(LOG_WARNING, "stopping: %zu requests were cut off", server->http.request_count);
+        log_write(LOG_WARNING, "stopping: %zu requests were cut off",
+                  count_pending(&server->http) + count_pending(&server->admin));
     http_close(&server->http);
     http_close(&server->admin);
     return STEP_DONE;

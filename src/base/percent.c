@@ -11,11 +11,17 @@ int percent_hex_value(char digit)
     return -1;
 }
 
+/* Stops at the first of either: a search for each would read a text of many blanks to its end for
+ * every one of them, and strangers send forms. */
 static size_t find_coded(struct str text, bool form)
 {
-    size_t percent = str_find_byte(text, '%');
+    size_t i = 0;
 
-    return form ? str_find_byte(str_slice(text, 0, percent), '+') : percent;
+    if (!form)
+        return str_find_byte(text, '%');
+    while (i < text.length && text.data[i] != '%' && text.data[i] != '+')
+        i++;
+    return i;
 }
 
 /* Plain runs are copied whole: most texts are one. */

@@ -49,11 +49,13 @@ size_t str_find_byte(struct str str, char byte)
 
 struct str str_slice(struct str str, size_t start, size_t length)
 {
+    if (!str.data)
+        return (struct str){0};
     if (start > str.length)
         start = str.length;
     if (length > str.length - start)
         length = str.length - start;
-    return (struct str){str.data ? str.data + start : NULL, length};
+    return (struct str){str.data + start, length};
 }
 
 static bool is_blank(char byte)

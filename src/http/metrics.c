@@ -54,8 +54,8 @@ enum unit { UNIT_ONE, UNIT_US }; /* microseconds are shown as seconds */
 struct metric {
     const char *name, *kind, *help;
     enum source source;
-    size_t offset, size;
     enum unit unit;
+    size_t offset, size;
     void (*print)(const struct http *http, const char *name, struct buf *out);
 };
 

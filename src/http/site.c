@@ -170,29 +170,28 @@ static bool add_content(struct site *site, const char *path, struct buf *bytes, 
     return true;
 }
 
+static bool read_file(struct site *site, int fd, const char *name, struct buf *bytes,
+                      struct error *error)
+{
+    if (site->files.count == SITE_FILES_MOST)
+        return error_set(error, ERROR_CONF, "%s: more than %d files", name, SITE_FILES_MOST);
+    if (!read_all(fd, name, SITE_BYTES_MOST, bytes, error))
+        return false;
+    return site->bytes + bytes->length <= SITE_BYTES_MOST ||
+           error_set(error, ERROR_CONF, "%s: more than %d bytes in all", name, SITE_BYTES_MOST);
+}
+
 /* Closes fd. */
 static bool add_file(const struct walk *walk, int fd, const char *path, struct error *error)
 {
-    struct site *site = walk->site;
-    struct buf bytes = {0};
-    struct buf full = {0};
-    bool ok;
+    struct buf bytes = {0}, name = {0};
 
-    buf_append_format(&full, "%s%s", walk->root, path);
-    if (!buf_ok(&full, error))
-        ok = false;
-    else if (site->files.count == SITE_FILES_MOST)
-        ok = error_set(error, ERROR_CONF, "%s: more than %d files", full.data, SITE_FILES_MOST);
-    else if (!read_all(fd, full.data, SITE_BYTES_MOST, &bytes, error))
-        ok = false;
-    else if (site->bytes + bytes.length > SITE_BYTES_MOST)
-        ok = error_set(error, ERROR_CONF, "%s: more than %d bytes in all", full.data,
-                       SITE_BYTES_MOST);
-    else
-        ok = add_content(site, path, &bytes, error);
+    buf_append_format(&name, "%s%s", walk->root, path);
+    bool ok = buf_ok(&name, error) && read_file(walk->site, fd, name.data, &bytes, error) &&
+              add_content(walk->site, path, &bytes, error);
     (void)close(fd);
     buf_clear(&bytes);
-    buf_clear(&full);
+    buf_clear(&name);
     return ok;
 }
 
@@ -232,7 +231,7 @@ static bool add_directory(const struct walk *walk, int fd, const char *path, uns
     if (level > LEVELS_MOST)
         ok = error_set(error, ERROR_CONF, "%s%s: more than %d levels of directories", walk->root,
                        path, LEVELS_MOST);
-    while (ok && (entry = readdir(directory))) {
+    while (ok && (errno = 0, entry = readdir(directory))) {
         struct buf inside = {0};
 
         if (entry->d_name[0] == '.')
@@ -242,6 +241,8 @@ static bool add_directory(const struct walk *walk, int fd, const char *path, uns
             buf_ok(&inside, error) && add_entry(walk, fd, entry->d_name, inside.data, level, error);
         buf_clear(&inside);
     }
+    if (ok && errno != 0)
+        ok = error_set_errno(error, errno, "cannot list %s%s", walk->root, path);
     (void)closedir(directory);
     return ok;
 }

@@ -119,6 +119,8 @@ void batch_end_append(struct batch *batch)
 
 bool batch_ok(const struct batch *batch, struct error *error)
 {
+    if (batch->after.last_counter > INDEX_COUNTER_MOST)
+        return error_set(error, ERROR_QUOTA, "%s: has used up its counters", batch->path);
     return buf_ok(&batch->entries, error) && buf_ok(&batch->data, error);
 }
 
@@ -194,6 +196,22 @@ static bool check_entries(struct batch *batch, struct error *error)
     return true;
 }
 
+/* Far from where offsets in files end, and at the beginning if it is to create the collection. */
+static bool check_before(const struct batch *batch, struct error *error)
+{
+    const uint64_t most = (uint64_t)INT64_MAX / INDEX_ENTRY_SIZE / 2;
+    const struct head *before = &batch->before;
+    struct index_header header = {.generation = before->generation};
+
+    memcpy(header.id, batch->identity.id, INDEX_ID_SIZE);
+    if (before->count > most || before->data_end > most || before->commits > before->count)
+        return refuse(error, "it begins nowhere");
+    if (batch->creates &&
+        (before->count > 0 || before->data_end > 0 || before->crc != index_first_crc(&header)))
+        return refuse(error, "it creates what is there already");
+    return true;
+}
+
 static bool read_fixed(struct batch *batch, const unsigned char *fixed, struct error *error)
 {
     struct head *before = &batch->before;
@@ -208,22 +226,20 @@ static bool read_fixed(struct batch *batch, const unsigned char *fixed, struct e
     before->last_counter = bytes_get_u64(fixed + AT_LAST_COUNTER);
     before->crc = bytes_get_u32(fixed + AT_CRC);
     batch->creates = bytes_get_u32(fixed + AT_CREATES) == 1;
-    const uint64_t most = (uint64_t)INT64_MAX / INDEX_ENTRY_SIZE / 2;
-    if (before->count > most || before->data_end > most || before->commits > before->count)
-        return refuse(error, "it begins nowhere");
-    return true;
+    if (bytes_get_u32(fixed + AT_CREATES) > 1)
+        return refuse(error, "it is of a kind that is not known");
+    return check_before(batch, error);
 }
 
-bool batch_read_frame(struct batch *batch, struct str body, struct error *error)
+static bool read_body(struct batch *batch, struct str body, struct error *error)
 {
     const unsigned char *fixed = (const unsigned char *)body.data;
 
-    *batch = (struct batch){0};
     if (body.length < FIXED_SIZE)
         return refuse(error, "it is too short");
-    size_t path_length = bytes_get_u32(fixed + AT_PATH_LENGTH);
-    size_t entries_length = bytes_get_u32(fixed + AT_ENTRIES_LENGTH);
-    size_t data_length = bytes_get_u32(fixed + AT_DATA_LENGTH);
+    uint64_t path_length = bytes_get_u32(fixed + AT_PATH_LENGTH);
+    uint64_t entries_length = bytes_get_u32(fixed + AT_ENTRIES_LENGTH);
+    uint64_t data_length = bytes_get_u32(fixed + AT_DATA_LENGTH);
     if (body.length != FIXED_SIZE + path_length + entries_length + data_length)
         return refuse(error, "its lengths are wrong");
     struct str path = str_slice(body, FIXED_SIZE, path_length);
@@ -237,7 +253,14 @@ bool batch_read_frame(struct batch *batch, struct str body, struct error *error)
     buf_append(&batch->entries, str_slice(body, FIXED_SIZE + path_length, entries_length));
     buf_append(&batch->data,
                str_slice(body, FIXED_SIZE + path_length + entries_length, data_length));
-    if (batch_ok(batch, error) && check_entries(batch, error))
+    return buf_ok(&batch->entries, error) && buf_ok(&batch->data, error) &&
+           check_entries(batch, error);
+}
+
+bool batch_read_frame(struct batch *batch, struct str body, struct error *error)
+{
+    *batch = (struct batch){0};
+    if (read_body(batch, body, error))
         return true;
     batch_clear(batch);
     return false;

@@ -19,7 +19,8 @@
 struct head {
     uint64_t generation;
     uint64_t count;        /* entries, commit entries included */
-    uint64_t commits;      /* commit entries among them */
+    uint64_t commits;      /* commit entries among them; exact below 2^24 of them, above only
+                              modulo 2^24, as in the index */
     uint64_t data_end;     /* bytes of the data file that count */
     uint64_t last_counter; /* 0: none yet */
     uint32_t crc;          /* of the last entry, or index_first_crc */
@@ -36,14 +37,13 @@ struct batch {
     char path[3 * (ADDRESS_NAME_MOST + 1)]; /* address.path */
     struct identity identity;
     struct head before, after;
-    bool creates;        /* the collection is not there yet */
-    struct buf entries;  /* encoded */
-    struct buf data;     /* records: `[counter,object],\n` each */
-    size_t open_entries; /* bytes of entries at the end of the last complete append */
+    bool creates;       /* the collection is not there yet */
+    struct buf entries; /* encoded */
+    struct buf data;    /* records: `[counter,object],\n` each */
 };
 
-/* before is where the database stands; for a new collection count is 0 and last_counter is where
- * counters of an earlier collection at this address ended. */
+/* before is where the database stands; for a new collection count is 0, crc is index_first_crc, and
+ * last_counter is where counters of an earlier collection at this address ended. */
 void batch_begin(struct batch *batch, const char *path, const struct identity *identity,
                  const struct head *before, bool creates);
 
@@ -61,18 +61,19 @@ uint64_t batch_add_record(struct batch *batch, const struct batch_object *object
 /* client: keyed hash of the client's id; seq at most 2^53 - 1. */
 void batch_add_commit(struct batch *batch, uint64_t client, uint64_t seq);
 
-/* Ends the append begun by the first batch_add_record since the last call. */
+/* Ends the append begun by the first batch_add_record since the last call. Nothing to end is no
+ * error. */
 void batch_end_append(struct batch *batch);
 
-/* False if memory ran out on the way; the batch is then of no use. */
+/* False if memory or counters ran out on the way; the batch is then of no use. */
 MUST_CHECK bool batch_ok(const struct batch *batch, struct error *error);
 void batch_clear(struct batch *batch); /* harmless twice, and on all-zero */
 
 /* Appends the body of a journal frame. */
 void batch_write_frame(const struct batch *batch, struct buf *out);
 
-/* From such a body; ERROR_DAMAGED if it does not add up (lengths, path, crcs, all are checked).
- * The batch owns copies. */
+/* From such a body; ERROR_DAMAGED if it does not add up (lengths, path, crcs, all are checked), and
+ * the batch is empty then. The batch owns copies. */
 MUST_CHECK bool batch_read_frame(struct batch *batch, struct str body, struct error *error);
 
 #endif

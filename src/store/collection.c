@@ -1,6 +1,7 @@
 #include "store/collection.h"
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "base/crypto.h"
 #include "base/json_read.h"
 #include "base/json_write.h"
@@ -9,12 +10,14 @@
 #include "store/paths.h"
 
 #include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
     INFO_MOST = 4096,       /* bytes of collection.json */
-    DELETED_MOST = 1 << 20, /* bytes of deleted.json */
-    DEPTH = 4,
+    DELETED_MOST = 1 << 30, /* bytes of deleted.json: no frame of the journal holds more */
+    DEPTH = 1,
     FORMAT = 1,
     /* The body of a deletion's frame: fixed part, path, reason. */
     AT_LAST_COUNTER = INDEX_ID_SIZE,
@@ -23,12 +26,41 @@ enum {
     FIXED_SIZE = AT_PATH_LENGTH + 4,
 };
 
-/* The members of collection.json, and of the first line of deleted.json. */
+/* --- Members of collection.json, and of the first line of deleted.json ------------------------ */
+
+enum member {
+    MEMBER_FORMAT = 1,
+    MEMBER_ID = 2,
+    MEMBER_SECRET = 4,
+    MEMBER_CREATED = 8,
+    MEMBER_LAST_COUNTER = 16,
+    MEMBER_GENERATION = 32,
+    MEMBER_CRC = 64,
+    INFO_MEMBERS = MEMBER_FORMAT | MEMBER_ID | MEMBER_SECRET | MEMBER_CREATED | MEMBER_CRC,
+    DELETED_MEMBERS =
+        MEMBER_FORMAT | MEMBER_ID | MEMBER_LAST_COUNTER | MEMBER_GENERATION | MEMBER_CRC,
+};
+
 struct info {
-    char name[16];
-    uint64_t format, created, last_counter, generation;
+    const struct member_kind *current;
+    unsigned found; /* members that are there and good */
+    uint64_t format, created, last_counter, generation, crc;
     unsigned char id[INDEX_ID_SIZE], secret[SIPHASH_KEY_SIZE];
-    bool has_id, has_secret, is_bad;
+};
+
+/* Numbers, and hexadecimal strings of so many bytes. Others, like "path", are for people. */
+static const struct member_kind {
+    struct str name;
+    enum member member;
+    size_t offset, hex_bytes;
+} member_kinds[] = {
+    {STR_INIT("format"), MEMBER_FORMAT, offsetof(struct info, format), 0},
+    {STR_INIT("id"), MEMBER_ID, offsetof(struct info, id), INDEX_ID_SIZE},
+    {STR_INIT("secret"), MEMBER_SECRET, offsetof(struct info, secret), SIPHASH_KEY_SIZE},
+    {STR_INIT("created"), MEMBER_CREATED, offsetof(struct info, created), 0},
+    {STR_INIT("last_counter"), MEMBER_LAST_COUNTER, offsetof(struct info, last_counter), 0},
+    {STR_INIT("generation"), MEMBER_GENERATION, offsetof(struct info, generation), 0},
+    {STR_INIT("crc"), MEMBER_CRC, offsetof(struct info, crc), 0},
 };
 
 static bool read_hex(struct str text, unsigned char *to, size_t size)
@@ -46,59 +78,74 @@ static bool read_hex(struct str text, unsigned char *to, size_t size)
     return true;
 }
 
-static void note_number(struct info *info, struct str text)
+static bool read_member(struct info *info, enum json_event event, struct str text)
 {
-    static const struct {
-        const char *name;
-        size_t offset;
-    } fields[] = {
-        {"format", offsetof(struct info, format)},
-        {"created", offsetof(struct info, created)},
-        {"last_counter", offsetof(struct info, last_counter)},
-        {"generation", offsetof(struct info, generation)},
-    };
+    const struct member_kind *kind = info->current;
+    char *field = (char *)info + kind->offset;
 
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        uint64_t *field = (uint64_t *)(void *)((char *)info + fields[i].offset);
+    if (kind->hex_bytes > 0)
+        return event == JSON_STRING && read_hex(text, (unsigned char *)field, kind->hex_bytes);
+    return event == JSON_NUMBER && str_parse_u64(text, INDEX_COUNTER_MOST, (void *)field);
+}
 
-        if (strcmp(info->name, fields[i].name) == 0)
-            info->is_bad |= !str_parse_u64(text, INDEX_COUNTER_MOST, field);
+static const struct member_kind *find_kind(struct str name)
+{
+    for (size_t i = 0; i < sizeof member_kinds / sizeof *member_kinds; i++) {
+        if (str_equals(name, member_kinds[i].name))
+            return &member_kinds[i];
     }
+    return NULL;
 }
 
 static bool note_member(void *context, enum json_event event, unsigned depth, struct str text)
 {
     struct info *info = context;
 
-    if (depth != 1)
+    if (depth == 0)
         return true;
-    if (event == JSON_KEY) {
-        struct str name = str_slice(text, 0, sizeof info->name - 1);
-
-        memcpy(info->name, name.data, name.length);
-        info->name[name.length] = '\0';
-    } else if (event == JSON_NUMBER) {
-        note_number(info, text);
-    } else if (event == JSON_STRING && strcmp(info->name, "id") == 0) {
-        info->has_id = read_hex(text, info->id, sizeof info->id);
-    } else if (event == JSON_STRING && strcmp(info->name, "secret") == 0) {
-        info->has_secret = read_hex(text, info->secret, sizeof info->secret);
-    }
+    if (event == JSON_KEY)
+        info->current = find_kind(text);
+    else if (info->current && read_member(info, event, text))
+        info->found |= info->current->member;
     return true;
 }
 
-static bool read_info(struct str text, const char *name, struct info *info, struct error *error)
+/* Of the line without its last member, and of what stands behind the line. */
+static uint32_t checksum(struct str line, struct str rest)
 {
+    return crc32c_extend(crc32c_extend(0, line), rest);
+}
+
+/* The line as write_line has ended it? */
+static bool check_crc(struct str line, struct str rest, uint64_t crc)
+{
+    char end[40];
+    int length = snprintf(end, sizeof end, ",\"crc\":%llu}", (unsigned long long)crc);
+    struct str suffix = {end, (size_t)length};
+
+    return str_ends_with(line, suffix) &&
+           checksum(str_slice(line, 0, line.length - suffix.length), rest) == crc;
+}
+
+/* text: the file. *rest: what stands behind its first line. */
+static bool read_info(struct str text, const char *name, unsigned members, struct info *info,
+                      struct str *rest, struct error *error)
+{
+    struct str line = str_slice(text, 0, str_find_byte(text, '\n'));
     struct error cause;
 
     *info = (struct info){0};
-    if (!json_read_text(text, DEPTH, note_member, info, &cause))
+    *rest = str_slice(text, line.length + 1, text.length);
+    if (!json_read_text(line, DEPTH, note_member, info, &cause))
         return error_set(error, ERROR_DAMAGED, "%s: %s", name, cause.message);
-    if (info->format != FORMAT)
-        return error_set(error, ERROR_DAMAGED, "%s: has format %llu, this server knows %d", name,
+    if (info->found & MEMBER_FORMAT && info->format != FORMAT)
+        return error_set(error, ERROR_DAMAGED,
+                         "%s: has format %llu, this server knows %d: upgrade the server", name,
                          (unsigned long long)info->format, FORMAT);
-    return (info->has_id && !info->is_bad) ||
-           error_set(error, ERROR_DAMAGED, "%s: has no good id or number", name);
+    if ((info->found & members) != members)
+        return error_set(error, ERROR_DAMAGED, "%s: a member is missing or bad", name);
+    return check_crc(line, *rest, info->crc) ||
+           error_set(error, ERROR_DAMAGED, "%s: does not match its checksum", name);
 }
 
 static void put_hex(struct buf *out, const char *name, const unsigned char *bytes, size_t size)
@@ -109,22 +156,33 @@ static void put_hex(struct buf *out, const char *name, const unsigned char *byte
     buf_append_byte(out, '"');
 }
 
+/* Ends the line in text, which holds nothing else, and appends what follows it. */
+static void end_line(struct buf *text, struct str rest)
+{
+    json_write_u64_member(text, "crc", checksum(buf_str(text), rest));
+    buf_append(text, STR("}\n"));
+    buf_append(text, rest);
+}
+
+/* --- Reading --------------------------------------------------------------------------------- */
+
 static bool load_live(struct collection *collection, struct disk *disk, const char *path,
                       const struct database *database, struct error *error)
 {
     char name[PATHS_SIZE];
     struct buf text = {0};
+    struct str rest;
     struct info info;
 
     paths_put_info(name, path);
     bool ok = disk_read_file(disk, name, INFO_MOST, &text, error);
     if (!ok && error->code == ERROR_NOT_FOUND)
         error->code = ERROR_DAMAGED; /* the index is there */
-    ok = ok && read_info(buf_str(&text), name, &info, error);
+    ok = ok && read_info(buf_str(&text), name, INFO_MEMBERS, &info, &rest, error);
     buf_clear(&text);
     if (!ok)
         return false;
-    if (!info.has_secret || memcmp(info.id, database->header.id, sizeof info.id) != 0)
+    if (memcmp(info.id, database->header.id, sizeof info.id) != 0)
         return error_set(error, ERROR_DAMAGED, "%s: is of another collection than the index", name);
     collection->state = COLLECTION_LIVE;
     memcpy(collection->identity.id, info.id, sizeof info.id);
@@ -134,27 +192,24 @@ static bool load_live(struct collection *collection, struct disk *disk, const ch
     return true;
 }
 
-/* Two lines: what the server has to know, then the reason as the client sent it. */
 static bool load_deleted(struct collection *collection, struct disk *disk, const char *path,
                          struct error *error)
 {
     char name[PATHS_SIZE];
     struct buf text = {0};
+    struct str reason;
     struct info info;
 
     paths_put_deleted(name, path);
     bool ok = disk_read_file(disk, name, DELETED_MOST, &text, error);
     if (!ok && error->code == ERROR_NOT_FOUND)
         return true; /* absent */
-    struct str first = str_slice(buf_str(&text), 0, str_find_byte(buf_str(&text), '\n'));
-    struct str reason = str_slice(buf_str(&text), first.length + 1, text.length);
-    reason = str_slice(reason, 0, str_find_byte(reason, '\n'));
-    ok = ok && read_info(first, name, &info, error);
+    ok = ok && read_info(buf_str(&text), name, DELETED_MEMBERS, &info, &reason, error);
     if (ok) {
         collection->state = COLLECTION_DELETED;
         collection->head.generation = info.generation;
         collection->head.last_counter = info.last_counter;
-        buf_append(&collection->reason, reason);
+        buf_append(&collection->reason, str_slice(reason, 0, reason.length - 1));
         ok = buf_ok(&collection->reason, error);
     }
     buf_clear(&text);
@@ -185,6 +240,8 @@ void collection_clear(struct collection *collection)
     *collection = (struct collection){0};
 }
 
+/* --- Making ---------------------------------------------------------------------------------- */
+
 static bool make_directories(struct disk *disk, const char *path, struct error *error)
 {
     char name[PATHS_SIZE];
@@ -208,61 +265,73 @@ static bool write_info(struct disk *disk, const struct batch *batch, struct erro
     put_hex(&text, "secret", batch->identity.secret, SIPHASH_KEY_SIZE);
     json_write_u64_member(&text, "created", (uint64_t)batch->identity.created);
     json_write_string_member(&text, "path", str_of(batch->path));
-    buf_append(&text, STR("}\n"));
+    end_line(&text, (struct str){0});
     paths_put_info(name, batch->path);
     bool ok = buf_ok(&text, error) && disk_replace_file(disk, name, buf_str(&text), false, error);
     buf_clear(&text);
     return ok;
 }
 
-static bool write_empty(struct disk *disk, const char *name, struct str content,
-                        struct error *error)
+static bool write_data(struct disk *disk, const struct batch *batch, struct error *error)
 {
     struct file file = {0};
-    bool ok = file_open(&file, disk, name, O_RDWR | O_CREAT | O_TRUNC, error) &&
-              file_write_at(&file, content, 0, error);
+    char name[PATHS_SIZE];
 
+    paths_put_data(name, batch->path, batch->before.generation);
+    bool ok = file_open(&file, disk, name, O_RDWR | O_CREAT | O_TRUNC, error) &&
+              file_write_at(&file, buf_str(&batch->data), 0, error);
     file_close(&file);
     return ok;
 }
 
-/* The index last: it is what says that the collection is there. */
-bool collection_create(struct disk *disk, const struct batch *batch, struct error *error)
+static bool write_index(struct disk *disk, const struct batch *batch, struct error *error)
 {
     struct index_header header = {.generation = batch->before.generation};
     unsigned char bytes[INDEX_HEADER_SIZE];
     char name[PATHS_SIZE];
+    struct buf text = {0};
 
     memcpy(header.id, batch->identity.id, INDEX_ID_SIZE);
     index_write_header(bytes, &header);
-    if (!make_directories(disk, batch->path, error) || !write_info(disk, batch, error))
-        return false;
-    paths_put_data(name, batch->path, header.generation);
-    if (!write_empty(disk, name, (struct str){0}, error))
-        return false;
+    buf_append(&text, (struct str){(const char *)bytes, sizeof bytes});
+    buf_append(&text, buf_str(&batch->entries));
     paths_put_index(name, batch->path);
-    if (!disk_replace_file(disk, name, (struct str){(const char *)bytes, sizeof bytes}, false,
-                           error))
+    bool ok = buf_ok(&text, error) && disk_replace_file(disk, name, buf_str(&text), false, error);
+    buf_clear(&text);
+    return ok;
+}
+
+/* The index, with all its entries at once, is what says that the collection is there. */
+bool collection_create(struct disk *disk, const struct batch *batch, struct error *error)
+{
+    char name[PATHS_SIZE];
+
+    if (!make_directories(disk, batch->path, error) || !write_info(disk, batch, error) ||
+        !write_data(disk, batch, error) || !write_index(disk, batch, error))
         return false;
     paths_put_deleted(name, batch->path);
     return disk_unlink(disk, name, error);
 }
 
+/* --- Deleting -------------------------------------------------------------------------------- */
+
 static bool write_deleted(struct disk *disk, const struct deletion *deletion, struct error *error)
 {
     char name[PATHS_SIZE];
-    struct buf text = {0};
+    struct buf text = {0}, reason = {0};
 
     buf_append(&text, STR("{"));
     json_write_u64_member(&text, "format", FORMAT);
     put_hex(&text, "id", deletion->id, INDEX_ID_SIZE);
     json_write_u64_member(&text, "last_counter", deletion->last_counter);
     json_write_u64_member(&text, "generation", deletion->generation);
-    buf_append(&text, STR("}\n"));
-    buf_append(&text, buf_str(&deletion->reason));
-    buf_append(&text, STR("\n"));
+    buf_append(&reason, buf_str(&deletion->reason));
+    buf_append_byte(&reason, '\n');
+    end_line(&text, buf_str(&reason));
     paths_put_deleted(name, deletion->path);
-    bool ok = buf_ok(&text, error) && disk_replace_file(disk, name, buf_str(&text), false, error);
+    bool ok = buf_ok(&deletion->reason, error) && buf_ok(&reason, error) && buf_ok(&text, error) &&
+              disk_replace_file(disk, name, buf_str(&text), false, error);
+    buf_clear(&reason);
     buf_clear(&text);
     return ok;
 }
@@ -310,6 +379,8 @@ bool collection_delete(struct disk *disk, const struct deletion *deletion, struc
     return disk_unlink(disk, name, error);
 }
 
+/* --- Checkpoints ----------------------------------------------------------------------------- */
+
 /* A file that is not there has been deleted; its directory tells that. */
 static bool sync_file(struct disk *disk, const char *name, struct error *error)
 {
@@ -322,43 +393,21 @@ static bool sync_file(struct disk *disk, const char *name, struct error *error)
     return ok;
 }
 
+/* One that is not there could not be made: the batch that wanted it was cancelled. */
 static bool sync_directories(struct disk *disk, const char *path, struct error *error)
 {
     char name[PATHS_SIZE];
 
     for (unsigned level = 0; level <= 3; level++) {
         paths_put_directory(name, path, level);
-        if (!disk_sync_directory(disk, name, error))
+        if (!disk_sync_directory(disk, name, error) && error->code != ERROR_NOT_FOUND)
             return false;
     }
     return true;
 }
 
-static bool note_synced(struct disk *disk, const char *path, uint64_t generation, uint64_t count,
+static bool sync_others(struct disk *disk, const char *path, uint64_t generation,
                         struct error *error)
-{
-    unsigned char bytes[INDEX_HEADER_SIZE];
-    struct index_header header;
-    struct file index = {0};
-    char name[PATHS_SIZE];
-
-    paths_put_index(name, path);
-    if (!file_open(&index, disk, name, O_RDWR, error))
-        return error->code == ERROR_NOT_FOUND;
-    bool ok = file_read_at(&index, bytes, sizeof bytes, 0, error) &&
-              index_read_header(bytes, &header, error);
-    if (ok && header.generation == generation && header.synced_count < count) {
-        header.synced_count = count;
-        index_write_header(bytes, &header);
-        ok = file_write_at(&index, (struct str){(const char *)bytes, sizeof bytes}, 0, error) &&
-             file_sync(&index, error);
-    }
-    file_close(&index);
-    return ok;
-}
-
-bool collection_sync(struct disk *disk, const char *path, uint64_t generation, uint64_t count,
-                     struct error *error)
 {
     char name[PATHS_SIZE];
 
@@ -369,12 +418,57 @@ bool collection_sync(struct disk *disk, const char *path, uint64_t generation, u
     if (!sync_file(disk, name, error))
         return false;
     paths_put_deleted(name, path);
-    if (!sync_file(disk, name, error))
-        return false;
-    paths_put_index(name, path);
-    return sync_file(disk, name, error) && sync_directories(disk, path, error) &&
-           note_synced(disk, path, generation, count, error);
+    return sync_file(disk, name, error) && sync_directories(disk, path, error);
 }
+
+static bool note_synced(struct file *index, uint64_t generation, uint64_t count,
+                        struct error *error)
+{
+    unsigned char bytes[INDEX_HEADER_SIZE];
+    struct index_header header;
+    struct error cause;
+
+    if (!file_read_at(index, bytes, sizeof bytes, 0, error))
+        return false;
+    if (!index_read_header(bytes, &header, &cause))
+        return error_set(error, cause.code, "%s: %s", index->name, cause.message);
+    if (header.generation != generation || header.synced_count >= count)
+        return true;
+    header.synced_count = count;
+    index_write_header(bytes, &header);
+    return file_write_at(index, (struct str){(const char *)bytes, sizeof bytes}, 0, error) &&
+           file_sync(index, error);
+}
+
+/* Counted before anything is synced: these entries, and so their records, are all there then. */
+static bool count_entries(struct file *index, uint64_t *count, struct error *error)
+{
+    uint64_t size;
+
+    if (!file_size(index, &size, error))
+        return false;
+    *count = size < INDEX_HEADER_SIZE ? 0 : (size - INDEX_HEADER_SIZE) / INDEX_ENTRY_SIZE;
+    return true;
+}
+
+bool collection_sync(struct disk *disk, const char *path, uint64_t generation, uint64_t count,
+                     struct error *error)
+{
+    char name[PATHS_SIZE];
+    struct file index = {0};
+    uint64_t there;
+
+    paths_put_index(name, path);
+    if (!file_open(&index, disk, name, O_RDWR, error))
+        return error->code == ERROR_NOT_FOUND && sync_others(disk, path, generation, error);
+    bool ok = count_entries(&index, &there, error) && file_sync(&index, error) &&
+              sync_others(disk, path, generation, error) &&
+              note_synced(&index, generation, count < there ? count : there, error);
+    file_close(&index);
+    return ok;
+}
+
+/* --- Frames of deletions --------------------------------------------------------------------- */
 
 void deletion_write_frame(const struct deletion *deletion, struct buf *out)
 {
@@ -390,25 +484,39 @@ void deletion_write_frame(const struct deletion *deletion, struct buf *out)
     buf_append(out, buf_str(&deletion->reason));
 }
 
+static bool refuse(struct error *error, const char *what)
+{
+    return error_set(error, ERROR_DAMAGED, "a deletion in the journal does not add up: %s", what);
+}
+
 bool deletion_read_frame(struct deletion *deletion, struct str body, struct error *error)
 {
     const unsigned char *fixed = (const unsigned char *)body.data;
 
     *deletion = (struct deletion){0};
     if (body.length < FIXED_SIZE)
-        return error_set(error, ERROR_DAMAGED, "a deletion in the journal is too short");
-    struct str path = str_slice(body, FIXED_SIZE, bytes_get_u32(fixed + AT_PATH_LENGTH));
-    if (path.length != bytes_get_u32(fixed + AT_PATH_LENGTH) || !paths_check(path))
-        return error_set(error, ERROR_DAMAGED, "a deletion in the journal is of no collection");
+        return refuse(error, "it is too short");
+    uint32_t path_length = bytes_get_u32(fixed + AT_PATH_LENGTH);
+    struct str path = str_slice(body, FIXED_SIZE, path_length);
+    if (path.length != path_length || !paths_check(path))
+        return refuse(error, "it is of no collection");
+    uint64_t last_counter = bytes_get_u64(fixed + AT_LAST_COUNTER);
+    uint64_t generation = bytes_get_u64(fixed + AT_GENERATION);
+    if (last_counter > INDEX_COUNTER_MOST || generation > INDEX_COUNTER_MOST)
+        return refuse(error, "a number is too large");
     memcpy(deletion->path, path.data, path.length);
     memcpy(deletion->id, fixed, INDEX_ID_SIZE);
-    deletion->last_counter = bytes_get_u64(fixed + AT_LAST_COUNTER);
-    deletion->generation = bytes_get_u64(fixed + AT_GENERATION);
+    deletion->last_counter = last_counter;
+    deletion->generation = generation;
     buf_append(&deletion->reason, str_slice(body, FIXED_SIZE + path.length, body.length));
-    return buf_ok(&deletion->reason, error);
+    if (buf_ok(&deletion->reason, error))
+        return true;
+    deletion_clear(deletion);
+    return false;
 }
 
 void deletion_clear(struct deletion *deletion)
 {
     buf_clear(&deletion->reason);
+    *deletion = (struct deletion){0};
 }

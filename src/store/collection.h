@@ -3,7 +3,17 @@
  * A collection is live if its index is there, deleted if only deleted.json is, else absent. Making
  * and deleting are not synced by themselves: the journal holds them (as a batch that creates, as a
  * struct deletion) until a checkpoint has synced the files. So both may be done again, by replay,
- * over what an earlier attempt left. */
+ * over what an earlier attempt left.
+ *
+ * collection.json and the first line of deleted.json are one JSON object each, whose last member is
+ * "crc", a crc32c as a decimal number: over the line before `,"crc"`, then what follows the line.
+ *
+ *     {"format":1,"id":"32 hexadecimal digits","secret":"32 hexadecimal digits",
+ *      "created":unix seconds,"path":"DOMAIN/USER/BUCKET","crc":n}
+ *     {"format":1,"id":"32 hexadecimal digits","last_counter":n,"generation":n,"crc":n}
+ *
+ * (each in one line). What follows in deleted.json, up to a final line break, is the reason, byte
+ * for byte as the client gave it. "path" is for people, and for whoever finds the file alone. */
 #ifndef STORE_COLLECTION_H
 #define STORE_COLLECTION_H
 
@@ -18,7 +28,7 @@ struct deletion {
     char path[3 * (ADDRESS_NAME_MOST + 1)];
     unsigned char id[INDEX_ID_SIZE];
     uint64_t last_counter, generation;
-    struct buf reason; /* the JSON object that the client sent, compact */
+    struct buf reason; /* the JSON object that the client sent, compact: in one line */
 };
 
 struct collection {
@@ -36,26 +46,28 @@ MUST_CHECK bool collection_load(struct collection *collection, struct disk *disk
                                 struct error *error);
 void collection_clear(struct collection *collection); /* harmless twice, and on all-zero */
 
-/* Helper threads only. Directories, collection.json, an empty index and data file; a deleted.json
- * goes last. */
+/* Helper threads only. Directories, collection.json, the data file and, with all entries of the
+ * batch at once, the index; only then a deleted.json goes. So what was there before is there until
+ * the new collection is, and after a failure if the index is removed (database_apply does). */
 MUST_CHECK bool collection_create(struct disk *disk, const struct batch *batch,
                                   struct error *error);
 
-/* Helper threads only. deleted.json first, then the rest goes. Does nothing if the collection at
- * path is live with another id. */
+/* Helper threads only. deleted.json first, then the rest goes, the index before all. Does nothing
+ * if the collection at path is live with another id. */
 MUST_CHECK bool collection_delete(struct disk *disk, const struct deletion *deletion,
                                   struct error *error);
 
-/* Helper threads only. Syncs what a checkpoint has to make durable at path, whether live or
- * deleted: files and directories up to the data directory; then, if live and of this generation,
- * notes in the index header that `count` entries are synced, and syncs that. */
+/* Helper threads only. Syncs what a checkpoint has to make durable at path, whether live, deleted
+ * or absent: files and directories up to the data directory; then, if live and of this generation,
+ * notes in the index header that `count` entries are synced (or as many as the index had before, if
+ * that is less: a batch may have been undone), and syncs that. */
 MUST_CHECK bool collection_sync(struct disk *disk, const char *path, uint64_t generation,
                                 uint64_t count, struct error *error);
 
-/* Journal frame bodies, as in batch.h. */
+/* Journal frame bodies, as in batch.h; ERROR_DAMAGED leaves the deletion empty. */
 void deletion_write_frame(const struct deletion *deletion, struct buf *out);
 MUST_CHECK bool deletion_read_frame(struct deletion *deletion, struct str body,
                                     struct error *error);
-void deletion_clear(struct deletion *deletion);
+void deletion_clear(struct deletion *deletion); /* harmless twice, and on all-zero */
 
 #endif

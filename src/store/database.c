@@ -1,5 +1,6 @@
 #include "store/database.h"
 
+#include "base/crc32c.h"
 #include "store/collection.h"
 #include "store/paths.h"
 
@@ -7,8 +8,10 @@
 #include <string.h>
 
 enum {
-    TAIL = 128,        /* entries at the end that are read in one go */
-    CHECK_CHUNK = 256, /* entries whose records are checked together */
+    TAIL = 128,        /* entries that are read in one go */
+    CHUNK = TAIL - 1,  /* records that are read in one go: the entry before them is needed, too */
+    PIECE = 16 * 1024, /* bytes of a record that are checked at once */
+    HEADER_TRIES = 3,  /* see read_header */
 };
 
 static uint64_t offset_of(uint64_t position)
@@ -22,52 +25,58 @@ static bool damaged(const struct file *file, uint64_t offset, const char *what, 
                      (unsigned long long)offset, what);
 }
 
+/* A checkpoint may be writing the header at this very moment, and then half of it is of yesterday.
+ * What is damaged stays damaged. */
 static bool read_header(struct database *database, struct error *error)
 {
     unsigned char bytes[INDEX_HEADER_SIZE];
     struct error cause;
 
-    if (!file_read_at(&database->index, bytes, sizeof bytes, 0, error))
-        return false;
-    if (index_read_header(bytes, &database->header, &cause))
-        return true;
+    for (int i = 0; i < HEADER_TRIES; i++) {
+        if (!file_read_at(&database->index, bytes, sizeof bytes, 0, error))
+            return false;
+        if (index_read_header(bytes, &database->header, &cause))
+            return true;
+    }
     return error_set(error, cause.code, "%s: %s", database->index.name, cause.message);
 }
 
-static bool read_record(struct database *database, uint64_t start, uint64_t end, struct buf *out,
-                        struct error *error)
+/* entries[0] becomes the one before first, on which the checksum of first and the start of its
+ * record depend; before the very first there is nothing but a checksum. */
+static bool read_chained(struct database *database, uint64_t first, size_t count,
+                         struct index_entry *entries, struct error *error)
 {
-    size_t length = (size_t)(end - start);
-    char *to = buf_reserve(out, length);
-
-    if (!to)
-        return buf_ok(out, error);
-    if (!file_read_at(&database->data, to, length, start, error))
+    if (first > 0)
+        return database_read_entries(database, first - 1, count + 1, entries, error);
+    if (!read_header(database, error))
         return false;
-    buf_grow(out, length);
-    return true;
+    entries[0] = (struct index_entry){.crc = index_first_crc(&database->header)};
+    return database_read_entries(database, 0, count, entries + 1, error);
 }
 
-/* That entry follows from the one before it and from its record. */
-static bool check_last(struct database *database, const struct index_entry *before,
-                       const struct index_entry *last, struct error *error)
+/* That the second of a pair, which stands at position, follows from the first and from its record.
+ */
+static bool check_pair(struct database *database, uint64_t position,
+                       const struct index_entry pair[2], struct error *error)
 {
-    uint64_t at = offset_of(database->head.count - 1);
+    uint64_t start = pair[0].end, end = pair[1].end;
     unsigned char encoded[INDEX_ENTRY_SIZE];
-    struct buf record = {0};
-    bool ok = true;
+    char piece[PIECE];
 
-    if (!(last->flags & INDEX_BATCH_END))
-        return damaged(&database->index, at, "the last batch has no end", error);
-    if (last->end < before->end || last->counter < before->counter)
-        return damaged(&database->index, at, "the last entry is out of order", error);
-    index_write_entry(encoded, last);
-    if (!(last->flags & INDEX_COMMIT))
-        ok = read_record(database, before->end, last->end, &record, error);
-    if (ok && index_entry_crc(before->crc, encoded, buf_str(&record)) != last->crc)
-        ok = damaged(&database->index, at, "the last entry does not match its checksum", error);
-    buf_clear(&record);
-    return ok;
+    if (end < start || end > database->head.data_end)
+        return damaged(&database->index, offset_of(position), "the entry is out of order", error);
+    index_write_entry(encoded, &pair[1]);
+    uint32_t crc = index_entry_crc(pair[0].crc, encoded, (struct str){0});
+    while (start < end) {
+        size_t length = end - start < PIECE ? (size_t)(end - start) : PIECE;
+
+        if (!file_read_at(&database->data, piece, length, start, error))
+            return false;
+        crc = crc32c_extend(crc, (struct str){piece, length});
+        start += length;
+    }
+    return crc == pair[1].crc || damaged(&database->index, offset_of(position),
+                                         "the entry does not match its checksum", error);
 }
 
 static void note_last(struct head *head, const struct index_entry *last)
@@ -78,37 +87,33 @@ static void note_last(struct head *head, const struct index_entry *last)
     head->crc = last->crc;
 }
 
+/* Replay has cut what a crash left behind the last batch, and a write that failed was undone. So
+ * whatever stands behind it now, in either file, is as wrong as what is missing. */
 static bool check_tail(struct database *database, struct error *error)
 {
-    struct index_entry entries[2] = {{.crc = index_first_crc(&database->header)}, {0}};
     struct head *head = &database->head;
+    struct index_entry pair[2];
     uint64_t data_size;
 
-    if (head->count >= 2 && !database_read_entries(database, head->count - 2, 2, entries, error))
-        return false;
-    if (head->count == 1 && !database_read_entries(database, 0, 1, &entries[1], error))
+    if (head->count < database->header.synced_count)
+        return damaged(&database->index, offset_of(head->count),
+                       "the file ends before what is known to be there", error);
+    if (head->count == 0)
+        head->crc = index_first_crc(&database->header);
+    else if (read_chained(database, head->count - 1, 1, pair, error))
+        note_last(head, &pair[1]);
+    else
         return false;
     if (!file_size(&database->data, &data_size, error))
         return false;
-    /* Replay has cut what a crash left behind the last batch, so a longer file is as wrong as a
-     * shorter one. */
-    if (data_size != entries[1].end)
+    if (data_size != head->data_end)
         return damaged(&database->data, data_size, "the file ends where the index does not", error);
-    if (head->count == 0) {
-        head->crc = entries[0].crc;
+    if (head->count == 0)
         return true;
-    }
-    note_last(head, &entries[1]);
-    return check_last(database, &entries[0], &entries[1], error);
-}
-
-static bool open_files(struct database *database, struct disk *disk, const char *path,
-                       uint64_t generation, struct error *error)
-{
-    char name[PATHS_SIZE];
-
-    paths_put_data(name, path, generation);
-    return file_open(&database->data, disk, name, O_RDONLY, error);
+    if (!(pair[1].flags & INDEX_BATCH_END))
+        return damaged(&database->index, offset_of(head->count), "the last batch has no end",
+                       error);
+    return check_pair(database, head->count - 1, pair, error);
 }
 
 static bool open_index(struct database *database, struct disk *disk, const char *path,
@@ -119,6 +124,20 @@ static bool open_index(struct database *database, struct disk *disk, const char 
     *database = (struct database){.index.fd = -1, .data.fd = -1};
     paths_put_index(name, path);
     return file_open(&database->index, disk, name, O_RDONLY, error);
+}
+
+/* The collection is there, or somebody was just told so: its data is what is missing. */
+static bool open_data(struct database *database, struct disk *disk, const char *path,
+                      struct error *error)
+{
+    char name[PATHS_SIZE];
+
+    paths_put_data(name, path, database->head.generation);
+    if (file_open(&database->data, disk, name, O_RDONLY, error))
+        return true;
+    if (error->code == ERROR_NOT_FOUND)
+        error->code = ERROR_DAMAGED;
+    return false;
 }
 
 static bool measure(struct database *database, struct error *error)
@@ -138,15 +157,9 @@ bool database_open(struct database *database, struct disk *disk, const char *pat
                    struct error *error)
 {
     if (open_index(database, disk, path, error) && read_header(database, error) &&
-        measure(database, error)) {
-        if (open_files(database, disk, path, database->header.generation, error)) {
-            if (check_tail(database, error))
-                return true;
-        } else if (error->code == ERROR_NOT_FOUND) {
-            /* The collection is there: its data is what is missing. */
-            error->code = ERROR_DAMAGED;
-        }
-    }
+        measure(database, error) && open_data(database, disk, path, error) &&
+        check_tail(database, error))
+        return true;
     database_close(database);
     return false;
 }
@@ -157,14 +170,12 @@ bool database_reopen(struct database *database, struct disk *disk, const char *p
     bool ok = open_index(database, disk, path, error);
 
     database->head = *head;
-    ok = ok && open_files(database, disk, path, head->generation, error);
-    if (!ok) {
-        /* Somebody was just told that it is there. */
-        if (error->code == ERROR_NOT_FOUND)
-            error->code = ERROR_DAMAGED;
-        database_close(database);
-    }
-    return ok;
+    if (ok && open_data(database, disk, path, error))
+        return true;
+    if (error->code == ERROR_NOT_FOUND)
+        error->code = ERROR_DAMAGED;
+    database_close(database);
+    return false;
 }
 
 void database_close(struct database *database)
@@ -222,16 +233,16 @@ static bool halve(struct database *database, uint64_t counter, uint64_t *low, ui
     return true;
 }
 
-bool database_find_counter(struct database *database, uint64_t counter, uint64_t *position,
-                           struct error *error)
+/* The first record above counter; what was read on the way is not checked. */
+static bool search(struct database *database, uint64_t counter, uint64_t *position,
+                   struct error *error)
 {
     struct index_entry entries[TAIL];
     uint64_t count = database->head.count;
     uint64_t low = count > TAIL ? count - TAIL : 0, high = count;
-    size_t found = 0;
+    size_t length = (size_t)(high - low), found = 0;
 
     /* Most readers have seen nearly all. */
-    size_t length = (size_t)(high - low);
     if (!database_read_entries(database, low, length, entries, error))
         return false;
     if (low > 0 && entries[0].counter > counter) {
@@ -249,22 +260,40 @@ bool database_find_counter(struct database *database, uint64_t counter, uint64_t
     return true;
 }
 
-static bool check_chunk(const struct database *database, const struct index_entry *entries,
-                        size_t count, struct str records, struct error *error)
+/* A wrong counter in the index leads the search astray, to one of two places: before the wrong
+ * entry, and whoever reads from there meets it; or behind it, and then the last that the reader
+ * would not get has to be looked at. */
+bool database_find_counter(struct database *database, uint64_t counter, uint64_t *position,
+                           struct error *error)
+{
+    struct index_entry pair[2];
+
+    *position = database->head.count;
+    if (counter >= database->head.last_counter)
+        return true;
+    if (!search(database, counter, position, error))
+        return false;
+    if (*position == 0)
+        return true;
+    return read_chained(database, *position - 1, 1, pair, error) &&
+           check_pair(database, *position - 1, pair, error);
+}
+
+/* entries[0] is the one before them. */
+static bool check_records(const struct database *database, const struct index_entry *entries,
+                          size_t count, struct str records, struct error *error)
 {
     unsigned char encoded[INDEX_ENTRY_SIZE];
-    uint64_t start = entries[0].end;
-    size_t at = 0;
+    uint64_t first = entries[0].end;
 
     for (size_t i = 1; i <= count; i++) {
-        size_t length = (size_t)(entries[i].end - start);
+        uint64_t start = entries[i - 1].end;
+        struct str record =
+            str_slice(records, (size_t)(start - first), (size_t)(entries[i].end - start));
 
         index_write_entry(encoded, &entries[i]);
-        if (entries[i].crc !=
-            index_entry_crc(entries[i - 1].crc, encoded, str_slice(records, at, length)))
+        if (entries[i].crc != index_entry_crc(entries[i - 1].crc, encoded, record))
             return damaged(&database->data, start, "a record does not match its checksum", error);
-        at += length;
-        start = entries[i].end;
     }
     return true;
 }
@@ -279,34 +308,34 @@ static bool are_in_order(const struct database *database, const struct index_ent
     return true;
 }
 
-/* entries[0] becomes the one before first: what the chain of checksums hangs on. */
-static bool read_chained(struct database *database, uint64_t first, size_t count,
-                         struct index_entry *entries, struct error *error)
+/* Nothing is in out before it has been checked. */
+static bool read_chunk(struct database *database, uint64_t first, size_t count, struct buf *out,
+                       struct error *error)
 {
-    if (first > 0)
-        return database_read_entries(database, first - 1, count + 1, entries, error);
-    if (!read_header(database, error))
+    struct index_entry entries[CHUNK + 1];
+
+    if (!read_chained(database, first, count, entries, error))
         return false;
-    entries[0] = (struct index_entry){.crc = index_first_crc(&database->header)};
-    return database_read_entries(database, 0, count, entries + 1, error);
+    if (!are_in_order(database, entries, count))
+        return damaged(&database->index, offset_of(first), "entries are out of order", error);
+    size_t length = (size_t)(entries[count].end - entries[0].end);
+    char *to = buf_reserve(out, length);
+    if (!to)
+        return buf_ok(out, error);
+    if (!file_read_at(&database->data, to, length, entries[0].end, error) ||
+        !check_records(database, entries, count, (struct str){to, length}, error))
+        return false;
+    buf_grow(out, length);
+    return true;
 }
 
 bool database_read_records(struct database *database, uint64_t first, size_t count, struct buf *out,
                            struct error *error)
 {
-    struct index_entry entries[CHECK_CHUNK + 1];
-
     while (count > 0) {
-        size_t piece = count < CHECK_CHUNK ? count : CHECK_CHUNK;
-        size_t start = out->length;
+        size_t piece = count < CHUNK ? count : CHUNK;
 
-        if (!read_chained(database, first, piece, entries, error))
-            return false;
-        if (!are_in_order(database, entries, piece))
-            return damaged(&database->index, offset_of(first), "entries are out of order", error);
-        if (!read_record(database, entries[0].end, entries[piece].end, out, error) ||
-            !check_chunk(database, entries, piece, str_slice(buf_str(out), start, out->length),
-                         error))
+        if (!read_chunk(database, first, piece, out, error))
             return false;
         first += piece;
         count -= piece;
@@ -330,14 +359,12 @@ static bool cut_back(struct file *index, struct file *data, const struct batch *
            file_truncate(data, batch->before.data_end, &error);
 }
 
-bool database_apply(struct disk *disk, const struct batch *batch, bool *undone, struct error *error)
+static bool append_batch(struct disk *disk, const struct batch *batch, bool *undone,
+                         struct error *error)
 {
     struct file index = {0}, data = {0};
     char name[PATHS_SIZE];
 
-    *undone = true;
-    if (batch->creates && !collection_create(disk, batch, error))
-        return false;
     paths_put_data(name, batch->path, batch->before.generation);
     bool ok = file_open(&data, disk, name, O_RDWR, error);
     paths_put_index(name, batch->path);
@@ -349,4 +376,25 @@ bool database_apply(struct disk *disk, const struct batch *batch, bool *undone, 
     file_close(&index);
     file_close(&data);
     return ok;
+}
+
+/* Without index there is what was there before: a deletion, or nothing. */
+static bool remove_index(struct disk *disk, const struct batch *batch)
+{
+    char name[PATHS_SIZE];
+    struct error error;
+
+    paths_put_index(name, batch->path);
+    return disk_unlink(disk, name, &error);
+}
+
+bool database_apply(struct disk *disk, const struct batch *batch, bool *undone, struct error *error)
+{
+    *undone = true;
+    if (!batch->creates)
+        return append_batch(disk, batch, undone, error);
+    if (collection_create(disk, batch, error))
+        return true;
+    *undone = remove_index(disk, batch);
+    return false;
 }

@@ -10,7 +10,9 @@
  * Invariants:
  *  1. What database_read_records gives is byte for byte what was appended, or an error: each record
  *     is checked against its crc.
- *  2. database_apply of the same batch twice leaves what applying it once leaves. */
+ *  2. database_apply of the same batch twice leaves what applying it once leaves.
+ *  3. Who reads all records from where database_find_counter says gets all above the counter, or an
+ *     error, whatever has become of the bytes of index and data. */
 #ifndef STORE_DATABASE_H
 #define STORE_DATABASE_H
 
@@ -23,35 +25,40 @@ struct database {
     struct head head;
 };
 
-/* All-zero is a database that is not open. Reads the header, finds the last entry, checks it and
- * its batch end and record, and that the data file holds all of it: ERROR_DAMAGED names file and
- * offset. ERROR_NOT_FOUND without index. */
+/* All-zero is a database that is not open. Checks the header; that the last entry ends a batch, and
+ * its and its record's checksum; that neither file is shorter or longer than that, and none shorter
+ * than a checkpoint has vouched for: ERROR_DAMAGED names file and offset. What stands before the
+ * last entry is checked when it is read. ERROR_NOT_FOUND without index. Not while a batch is being
+ * applied, or before replay: both leave files that do not agree for a while. */
 MUST_CHECK bool database_open(struct database *database, struct disk *disk, const char *path,
                               struct error *error);
 
-/* With a head known from before: opens the two files and reads nothing. */
+/* With a head known from before: opens the two files and reads nothing. ERROR_DAMAGED if one of
+ * them is not there. */
 MUST_CHECK bool database_reopen(struct database *database, struct disk *disk, const char *path,
                                 const struct head *head, struct error *error);
 void database_close(struct database *database); /* harmless twice, and on all-zero */
 
-/* Entries [first, first + count), which must be below head.count. */
+/* Entries [first, first + count), which must be below head.count. They are not checked: that is
+ * possible with their records only, see database_read_records. */
 MUST_CHECK bool database_read_entries(struct database *database, uint64_t first, size_t count,
                                       struct index_entry *entries, struct error *error);
 
 /* The position of the first entry with a counter above `counter` (head.count if there is none).
- * A commit entry counts with its batch: it is never the answer. Logarithmic; near the end one
- * read. */
+ * A commit entry counts with its batch: it is never the answer. Invariant 3. Logarithmic; near the
+ * end two reads of the index and one of a record, behind it none. */
 MUST_CHECK bool database_find_counter(struct database *database, uint64_t counter,
                                       uint64_t *position, struct error *error);
 
-/* Appends the text of the records of entries [first, first + count) to out, checked. The caller
- * bounds count and bytes. */
+/* Appends the text of the records of entries [first, first + count) to out, checked. On failure a
+ * part of them may have been appended, checked, too. The caller bounds count and bytes. */
 MUST_CHECK bool database_read_records(struct database *database, uint64_t first, size_t count,
                                       struct buf *out, struct error *error);
 
-/* Helper threads only. Makes the collection first if the batch says so, then writes data and
- * entries at their places. Not synced. After a failure the index has been cut back to where it
- * was, or, if that failed too, *undone is false and nobody may write to this collection. */
+/* Helper threads only. Writes data and entries at their places; makes the collection, with them, if
+ * the batch says so. Not synced. After a failure the files have been cut back to where they were, a
+ * new collection is not there, or, if that failed too, *undone is false and nobody may write to
+ * this collection. */
 MUST_CHECK bool database_apply(struct disk *disk, const struct batch *batch, bool *undone,
                                struct error *error);
 

@@ -182,12 +182,17 @@ static bool take_lock(struct disk *disk, const char *path, struct error *error)
 bool disk_open(struct disk *disk, const char *path, struct error *error)
 {
     *disk = (struct disk){.calls = &real_calls, .root_fd = -1, .lock_fd = -1};
-    if (mkdir(path, DIRECTORY_MODE) != 0 && errno != EEXIST)
+    bool is_new = mkdir(path, DIRECTORY_MODE) == 0;
+    if (!is_new && errno != EEXIST)
         return error_set_errno(error, errno, "%s: cannot make the data directory", path);
     disk->root_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (disk->root_fd == -1)
         return error_set_errno(error, errno, "%s: cannot open the data directory", path);
-    if (take_lock(disk, path, error))
+    /* All else is synced up to here: the name of the directory itself stands in its parent. */
+    int result = is_new ? real_sync_directory(disk, "..") : 0;
+    if (result < 0)
+        (void)error_set_errno(error, -result, "%s: cannot sync the directory it is in", path);
+    else if (take_lock(disk, path, error))
         return true;
     disk_close(disk);
     return false;
@@ -328,7 +333,7 @@ bool disk_read_file(struct disk *disk, const char *name, size_t most, struct buf
     return ok;
 }
 
-static bool rename_over(struct disk *disk, const char *from, const char *to, struct error *error)
+bool disk_rename(struct disk *disk, const char *from, const char *to, struct error *error)
 {
     int result = disk->calls->rename(disk, from, to);
 
@@ -346,7 +351,10 @@ bool disk_replace_file(struct disk *disk, const char *name, struct str content, 
     bool ok = file_open(&file, disk, fresh, O_WRONLY | O_CREAT | O_TRUNC, error) &&
               file_write_at(&file, content, 0, error) && (!synced || file_sync(&file, error));
     file_close(&file);
-    return ok && rename_over(disk, fresh, name, error);
+    ok = ok && disk_rename(disk, fresh, name, error);
+    if (!ok)
+        (void)disk->calls->unlink(disk, fresh); /* a full disk needs the room */
+    return ok;
 }
 
 bool disk_unlink(struct disk *disk, const char *name, struct error *error)
@@ -374,5 +382,7 @@ bool disk_list(struct disk *disk, const char *name, struct buf *names, struct er
 {
     int result = disk->calls->list(disk, name, names);
 
-    return result >= 0 || result == -ENOENT || name_failure(name, "list it", result, error);
+    if (result < 0 && result != -ENOENT)
+        return name_failure(name, "list it", result, error);
+    return buf_ok(names, error);
 }

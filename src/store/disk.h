@@ -92,6 +92,10 @@ MUST_CHECK bool disk_read_file(struct disk *disk, const char *name, size_t most,
 MUST_CHECK bool disk_replace_file(struct disk *disk, const char *name, struct str content,
                                   bool synced, struct error *error);
 
+/* Helper threads only. Replaces what has the new name. Does not sync the directory. */
+MUST_CHECK bool disk_rename(struct disk *disk, const char *from, const char *to,
+                            struct error *error);
+
 /* Helper threads only. Missing things are no error for unlink, existing ones none for
  * make_directory. */
 MUST_CHECK bool disk_unlink(struct disk *disk, const char *name, struct error *error);

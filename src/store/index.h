@@ -5,7 +5,8 @@
  *
  * Header, 128 bytes at offset 0: magic "CutOutIx", version u32, header size u32, generation u64,
  * collection id 16 bytes, synced entries u64 (a checkpoint vouches for that many), zeros, crc32c
- * of the 124 bytes before it.
+ * of the 124 bytes before it. It lies within one sector, so that a power cut leaves the old one or
+ * the new one.
  *
  * Entry, 40 bytes:
  *      0 counter  u64   2^53 - 1 at most; grows from record to record
@@ -13,8 +14,8 @@
  *     16 key      u64   keyed hash of (type, id); 0 for an object without id
  *     24 type     u32   keyed hash of the type; 0 for an object without type
  *     28 expires  u32   unix seconds, 0: never, 2^32 - 1: then or later
- *     32 flags    u32   low 8 bits INDEX_...; high 24 bits: commit entries before this one, mod
- * 2^24 36 crc      u32   crc32c over: crc of the entry before (4 bytes), bytes 0-35, the record
+ *     32 flags    u32   low 8 bits INDEX_...; high 24: commit entries before this one, mod 2^24
+ *     36 crc      u32   crc32c over: crc of the entry before (4 bytes), bytes 0-35, the record
  *
  * A commit entry has no record (its end and counter are those of the entry before) and says that
  * the batch it ends came from client `key` (keyed hash of the client id) as number

@@ -2,11 +2,13 @@
 
 #include "base/bytes.h"
 #include "base/crypto.h"
+#include "store/paths.h"
 #include "store/segment.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
+
+enum { CANCEL_PATH_AT = INDEX_ID_SIZE + 8 };
 
 /* In a group the head of a frame holds kind and length only, until journal_write knows where the
  * frame goes. */
@@ -44,25 +46,37 @@ static void complete_frames(const struct journal *journal, struct journal_group 
     }
 }
 
-/* Goes on behind what counts of the segment before, which may be less than what was written. */
+/* A file of that name can only be what an attempt that failed has left. It is made anew: nothing
+ * says which part of the old one is on disk. */
+static bool create_file(struct journal *journal, struct file *file, const struct segment *segment,
+                        struct error *error)
+{
+    unsigned char header[JOURNAL_HEADER_SIZE];
+    char name[SEGMENT_NAME_SIZE];
+
+    segment_write_header(header, segment);
+    segment_put_name(name, segment->sequence);
+    return disk_unlink(journal->disk, name, error) &&
+           file_open(file, journal->disk, name, O_RDWR | O_CREAT | O_EXCL, error) &&
+           file_write_at(file, (struct str){(const char *)header, sizeof header}, 0, error) &&
+           file_sync(file, error) && disk_sync_directory(journal->disk, ".journal", error);
+}
+
+/* Goes on behind what counts of the segment before, which may be less than what was written. From
+ * the moment the new file may be on disk the old one must not be written: replay goes by the end
+ * that the new header tells. */
 static bool begin_segment(struct journal *journal, struct error *error)
 {
     struct segment segment = {
         .sequence = journal->sequence + 1,
-        .previous_sequence = journal->file.disk ? journal->sequence : 0,
+        .previous_sequence = journal->synced > 0 ? journal->sequence : 0,
         .previous_end = journal->synced,
     };
-    unsigned char header[JOURNAL_HEADER_SIZE];
-    char name[SEGMENT_NAME_SIZE];
     struct file file = {0};
 
-    if (!crypto_random(segment.id, sizeof segment.id, error))
-        return false;
-    segment_write_header(header, &segment);
-    segment_put_name(name, segment.sequence);
-    if (!file_open(&file, journal->disk, name, O_RDWR | O_CREAT | O_TRUNC, error) ||
-        !file_write_at(&file, (struct str){(const char *)header, sizeof header}, 0, error) ||
-        !file_sync(&file, error) || !disk_sync_directory(journal->disk, ".journal", error)) {
+    journal->broken = true;
+    if (!crypto_random(segment.id, sizeof segment.id, error) ||
+        !create_file(journal, &file, &segment, error)) {
         file_close(&file);
         return false;
     }
@@ -77,17 +91,14 @@ static bool begin_segment(struct journal *journal, struct error *error)
 
 bool journal_open(struct journal *journal, struct disk *disk, struct error *error)
 {
-    uint64_t *sequences = NULL;
-    size_t count;
+    struct segment_list list = {0};
 
     *journal = (struct journal){.disk = disk, .file.fd = -1};
     bool ok = disk_make_directory(disk, ".journal", error) &&
-              disk_sync_directory(disk, ".", error) &&
-              segment_list(disk, &sequences, &count, error);
-    if (ok && count > 0)
-        journal->sequence = sequences[count - 1];
+              disk_sync_directory(disk, ".", error) && segment_list(&list, disk, error);
+    journal->sequence = list.last;
     ok = ok && begin_segment(journal, error);
-    free(sequences);
+    segment_list_clear(&list);
     return ok;
 }
 
@@ -98,6 +109,11 @@ void journal_close(struct journal *journal)
 
 bool journal_write(struct journal *journal, struct journal_group *group, struct error *error)
 {
+    if (!buf_ok(&group->bytes, error))
+        return false;
+    if (group->bytes.length > JOURNAL_GROUP_MOST)
+        return error_set(error, ERROR_TOO_LARGE, "%zu bytes are too much for the journal at once",
+                         group->bytes.length);
     if (journal->broken && !begin_segment(journal, error))
         return false;
     complete_frames(journal, group);
@@ -115,21 +131,21 @@ bool journal_begin_segment(struct journal *journal, struct error *error)
     return begin_segment(journal, error);
 }
 
-/* Oldest first: what is left after a crash in the middle ends with the latest there was, deletions
- * and new collections included, so replaying it leads to where the databases already are. */
+/* Oldest first, because what a crash in the middle leaves must be the end of the history, without
+ * gaps: replaying that leads to where the databases already are. The other way round a collection
+ * could be found that a later segment, gone by then, had deleted, and a segment could lose the one
+ * behind it, which says how much of it counts. */
 bool journal_remove_before(struct disk *disk, uint64_t sequence, struct error *error)
 {
-    uint64_t *sequences;
-    size_t count;
+    struct segment_list list;
     char name[SEGMENT_NAME_SIZE];
-    bool ok = segment_list(disk, &sequences, &count, error);
+    bool ok = segment_list(&list, disk, error);
 
-    for (size_t i = 0; ok && i < count && sequences[i] < sequence; i++) {
-        segment_put_name(name, sequences[i]);
-        ok = disk_unlink(disk, name, error);
+    for (size_t i = 0; ok && i < list.count && list.sequences[i] < sequence; i++) {
+        segment_put_name(name, list.sequences[i]);
+        ok = disk_unlink(disk, name, error) && disk_sync_directory(disk, ".journal", error);
     }
-    ok = ok && disk_sync_directory(disk, ".journal", error);
-    free(sequences);
+    segment_list_clear(&list);
     return ok;
 }
 
@@ -142,4 +158,16 @@ void journal_write_cancel(struct buf *out, const char *path, const unsigned char
     buf_append(out, (struct str){(const char *)id, INDEX_ID_SIZE});
     buf_append(out, (struct str){(const char *)position, sizeof position});
     buf_append_text(out, path);
+}
+
+bool journal_read_cancel(struct str body, struct journal_cancel *cancel, struct error *error)
+{
+    const unsigned char *id = (const unsigned char *)body.data;
+
+    cancel->path = str_slice(body, CANCEL_PATH_AT, body.length);
+    if (!paths_check(cancel->path))
+        return error_set(error, ERROR_DAMAGED, "cancels a batch of no collection");
+    cancel->id = id;
+    cancel->count = bytes_get_u64(id + INDEX_ID_SIZE);
+    return true;
 }

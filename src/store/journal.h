@@ -30,13 +30,14 @@
 
 enum {
     JOURNAL_HEADER_SIZE = 64,
-    JOURNAL_FRAME_SIZE = 32, /* what stands before a body */
+    JOURNAL_FRAME_SIZE = 32,      /* what stands before a body */
+    JOURNAL_GROUP_MOST = 1 << 30, /* bytes of a group; replay takes what is longer for damage */
 };
 
 enum journal_kind {
     JOURNAL_BATCH = 1,    /* batch_write_frame */
     JOURNAL_DELETION = 2, /* deletion_write_frame */
-    JOURNAL_CANCEL = 3,   /* journal_cancel: a batch that could not be applied */
+    JOURNAL_CANCEL = 3,   /* journal_write_cancel: a batch that could not be applied */
 };
 
 struct journal {
@@ -63,20 +64,34 @@ MUST_CHECK bool journal_open(struct journal *journal, struct disk *disk, struct 
 void journal_close(struct journal *journal); /* harmless twice, and on all-zero */
 
 /* Helper thread only. Appends the group and syncs it. On failure nothing of it counts; the journal
- * is broken, and the next call begins a new segment first. The group is completed in place. */
+ * is broken, and the next call begins a new segment first. The group is completed in place, so it
+ * is good for one call. ERROR_NO_MEMORY for a group whose memory ran out. */
 MUST_CHECK bool journal_write(struct journal *journal, struct journal_group *group,
                               struct error *error);
 
 /* Helper thread only. Goes on in a new segment: what is written from now on is not in those that
- * journal_remove_before(journal, journal->sequence) removes. */
+ * journal_remove_before(disk, journal->sequence) removes. After a failure the journal is broken:
+ * the new segment may be on disk, and say that the old one ends here. */
 MUST_CHECK bool journal_begin_segment(struct journal *journal, struct error *error);
 
-/* Any helper thread. Removes segments with a smaller sequence, the oldest first. */
+/* Any helper thread. Removes segments with a smaller sequence, the oldest first, each for good
+ * before the next. */
 MUST_CHECK bool journal_remove_before(struct disk *disk, uint64_t sequence, struct error *error);
 
-/* Body of a JOURNAL_CANCEL frame: the batch for path that began at entry `count` of that
- * collection id does not count. */
+/* The batch for path that began at entry `count` of the collection with this id does not count:
+ * the latest such batch before the frame that says so. */
+struct journal_cancel {
+    struct str path;
+    const unsigned char *id; /* INDEX_ID_SIZE bytes */
+    uint64_t count;
+};
+
+/* Appends the body of a JOURNAL_CANCEL frame. */
 void journal_write_cancel(struct buf *out, const char *path, const unsigned char *id,
                           uint64_t count);
+
+/* From such a body, which path and id point into. */
+MUST_CHECK bool journal_read_cancel(struct str body, struct journal_cancel *cancel,
+                                    struct error *error);
 
 #endif

@@ -45,24 +45,23 @@ void paths_put_directory(char out[PATHS_SIZE], const char *collection, unsigned 
         (void)snprintf(out, PATHS_SIZE, "%.*s", (int)length, collection);
 }
 
+/* What percent_encode writes. */
 static bool is_plain(char byte)
 {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
            (byte >= '0' && byte <= '9') || byte == '-' || byte == '_' || byte == '~' ||
-           byte == '@' || byte == '%';
+           byte == '@' || byte == '%' || byte == '.';
 }
 
-/* A name of dots alone would lead elsewhere. */
+/* "..." is a name as good as any; "." and ".." lead elsewhere. */
 static bool check_name(struct str name)
 {
-    bool has_plain = false;
-
     for (size_t i = 0; i < name.length; i++) {
-        has_plain |= is_plain(name.data[i]);
-        if (!is_plain(name.data[i]) && name.data[i] != '.')
+        if (!is_plain(name.data[i]))
             return false;
     }
-    return has_plain && name.length <= ADDRESS_NAME_MOST;
+    return name.length > 0 && name.length <= ADDRESS_NAME_MOST && !str_equals(name, STR(".")) &&
+           !str_equals(name, STR(".."));
 }
 
 bool paths_check(struct str collection)
@@ -75,5 +74,5 @@ bool paths_check(struct str collection)
             return false;
         count++;
     }
-    return count == 3 && collection.data[0] != '.';
+    return count == 3 && collection.data[0] != '.'; /* .journal is ours */
 }

@@ -1,15 +1,14 @@
 #include "store/replay.h"
 
-#include "base/bytes.h"
 #include "base/list.h"
 #include "base/table.h"
+#include "store/cancels.h"
 #include "store/collection.h"
 #include "store/database.h"
 #include "store/paths.h"
 #include "store/segment.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,21 +16,33 @@
 struct touched {
     struct table_node node;
     struct list link;
-    struct index_header header; /* of the live one; what was on disk, then what frames made of it */
-    struct head head, before;   /* if `written`: where it stands, and stood before the last batch */
-    bool live, written, deleted;
-    bool orphaned; /* a batch fitted nowhere, and nothing later has explained why */
+    struct index_header header; /* of the live one: as it is on disk */
+    struct head head;           /* if is_known */
+    bool is_live;
+    bool is_known;    /* where it stands: the frames read so far have led there */
+    bool is_changed;  /* to be synced at the end */
+    bool is_orphaned; /* a batch fitted nowhere, and no deletion has explained why */
+    unsigned char orphan_id[INDEX_ID_SIZE];
+    uint64_t orphan_count;
     char path[];
 };
 
 struct replay {
     struct disk *disk;
     struct replay_report *report;
+    struct segment_list segments;
+    struct cancels cancels;
     struct table table;
     struct list list; /* of struct touched */
+    uint64_t frame;   /* number of the current one */
 };
 
-/* What the index on disk says of itself. Its entries are not to be trusted yet. */
+typedef bool visit_fn(struct replay *replay, uint32_t kind, struct str body, struct error *error);
+
+/* --- What there is --------------------------------------------------------------------------- */
+
+/* What the index on disk says of itself. Its entries are not to be trusted yet. One whose header
+ * cannot be read never came to be: that is in the frames. */
 static bool read_index_header(struct disk *disk, struct touched *touched, struct error *error)
 {
     unsigned char bytes[INDEX_HEADER_SIZE];
@@ -46,7 +57,7 @@ static bool read_index_header(struct disk *disk, struct touched *touched, struct
     bool ok = file_size(&index, &size, error);
     if (ok && size >= sizeof bytes) {
         ok = file_read_at(&index, bytes, sizeof bytes, 0, error);
-        touched->live = ok && index_read_header(bytes, &touched->header, &cause);
+        touched->is_live = ok && index_read_header(bytes, &touched->header, &cause);
     }
     file_close(&index);
     return ok;
@@ -74,32 +85,39 @@ static struct touched *find_touched(struct replay *replay, const char *path, str
 
 static bool is_same_id(const struct touched *touched, const unsigned char *id)
 {
-    return touched->live && memcmp(touched->header.id, id, INDEX_ID_SIZE) == 0;
+    return touched->is_live && memcmp(touched->header.id, id, INDEX_ID_SIZE) == 0;
 }
 
-/* Does the database stand exactly where the batch begins? Up to its checkpoint it can be asked;
- * above, what this replay has written counts. */
-static bool fits(struct replay *replay, const struct touched *touched, const struct batch *batch)
+/* Does the index have this head in its history, below what a checkpoint vouches for? */
+static bool find_in_index(struct replay *replay, const struct touched *touched,
+                          const struct head *head, bool *is_found, struct error *error)
 {
-    const struct head *before = &batch->before;
     struct database database;
     struct index_entry last;
-    struct error error;
 
-    if (before->generation != touched->header.generation)
-        return false;
-    if (touched->written)
-        return touched->head.count == before->count && touched->head.data_end == before->data_end &&
-               touched->head.crc == before->crc;
-    if (before->count == 0)
-        return before->data_end == 0 && before->crc == index_first_crc(&touched->header);
-    if (!database_reopen(&database, replay->disk, batch->path, before, &error))
-        return false;
-    bool ok = database_read_entries(&database, before->count - 1, 1, &last, &error) &&
-              last.crc == before->crc && last.end == before->data_end;
+    *is_found = false;
+    if (head->generation != touched->header.generation ||
+        head->count > touched->header.synced_count)
+        return true;
+    if (head->count == 0) {
+        *is_found = head->data_end == 0 && head->crc == index_first_crc(&touched->header);
+        return true;
+    }
+    if (!database_reopen(&database, replay->disk, touched->path, head, error))
+        return error->code == ERROR_DAMAGED;
+    bool ok = database_read_entries(&database, head->count - 1, 1, &last, error);
+    *is_found = ok && last.crc == head->crc && last.end == head->data_end;
     database_close(&database);
-    return ok;
+    return ok || error->code == ERROR_DAMAGED;
 }
+
+static bool is_at(const struct touched *touched, const struct head *head)
+{
+    return touched->head.generation == head->generation && touched->head.count == head->count &&
+           touched->head.data_end == head->data_end && touched->head.crc == head->crc;
+}
+
+/* --- Frames ---------------------------------------------------------------------------------- */
 
 static bool write_batch(struct replay *replay, struct touched *touched, const struct batch *batch,
                         struct error *error)
@@ -108,37 +126,80 @@ static bool write_batch(struct replay *replay, struct touched *touched, const st
 
     if (!database_apply(replay->disk, batch, &undone, error))
         return false;
-    touched->live = touched->written = true;
-    touched->deleted = touched->orphaned = false;
-    memcpy(touched->header.id, batch->identity.id, INDEX_ID_SIZE);
-    touched->header.generation = batch->before.generation;
-    if (batch->creates)
-        touched->header.synced_count = 0;
-    touched->before = batch->before;
+    if (batch->creates) {
+        touched->header = (struct index_header){.generation = batch->before.generation};
+        memcpy(touched->header.id, batch->identity.id, INDEX_ID_SIZE);
+    }
+    touched->is_live = touched->is_known = touched->is_changed = true;
     touched->head = batch->after;
     replay->report->batches++;
     return true;
 }
 
-/* Another collection being live here is one of later, which frames to come tell of; or nobody
- * knows, and then the batch is an orphan. */
-static bool replay_batch(struct replay *replay, struct batch *batch, struct error *error)
+/* Of a new collection the index goes, so that what was there before is there again. Of others what
+ * the attempt has left behind the head is cut at the end; but only where the checkpoint ends, for
+ * within it there is nothing left. */
+static bool pass_over_cancelled(struct replay *replay, struct touched *touched,
+                                const struct batch *batch, struct error *error)
+{
+    char name[PATHS_SIZE];
+    bool is_there;
+
+    replay->report->cancelled++;
+    if (!is_same_id(touched, batch->identity.id) || touched->is_known ||
+        touched->header.synced_count != batch->before.count)
+        return true;
+    if (batch->creates) {
+        paths_put_index(name, touched->path);
+        touched->is_live = false;
+        touched->is_changed = true;
+        return disk_unlink(replay->disk, name, error);
+    }
+    if (!find_in_index(replay, touched, &batch->before, &is_there, error))
+        return false;
+    if (is_there) {
+        touched->head = batch->before;
+        touched->is_known = touched->is_changed = true;
+    }
+    return true;
+}
+
+/* If another collection is live here it is a later one, and frames to come tell of the deletion
+ * between the two. */
+static void note_orphan(struct touched *touched, const struct batch *batch)
+{
+    if (touched->is_orphaned)
+        return;
+    touched->is_orphaned = true;
+    touched->orphan_count = batch->before.count;
+    memcpy(touched->orphan_id, batch->identity.id, INDEX_ID_SIZE);
+}
+
+static bool replay_batch(struct replay *replay, const struct batch *batch, struct error *error)
 {
     struct touched *touched = find_touched(replay, batch->path, error);
+    bool is_there = false, fits;
 
     if (!touched)
         return false;
-    bool same = is_same_id(touched, batch->identity.id);
-    if (same && !touched->written && batch->after.count <= touched->header.synced_count)
+    if (cancels_test(&replay->cancels, batch->identity.id, batch->before.count, replay->frame))
+        return pass_over_cancelled(replay, touched, batch, error);
+    bool is_same = is_same_id(touched, batch->identity.id);
+    if (is_same && !touched->is_known &&
+        !find_in_index(replay, touched, &batch->after, &is_there, error))
+        return false;
+    if (is_there)
         return true;
-    bool may_create = batch->creates && (same ? !touched->written : !touched->live);
-    if (may_create || (same && !batch->creates && fits(replay, touched, batch)))
+    if (batch->creates)
+        fits =
+            is_same ? !touched->is_known && touched->header.synced_count == 0 : !touched->is_live;
+    else if (!is_same || touched->is_known)
+        fits = is_same && is_at(touched, &batch->before);
+    else if (!find_in_index(replay, touched, &batch->before, &fits, error))
+        return false;
+    if (fits)
         return write_batch(replay, touched, batch, error);
-    if (!touched->orphaned && replay->report->first_refusal.code == ERROR_NONE)
-        error_set(&replay->report->first_refusal, ERROR_DAMAGED,
-                  "%s: the journal has entries from %llu on, which do not fit what is there",
-                  batch->path, (unsigned long long)batch->before.count);
-    touched->orphaned = true;
+    note_orphan(touched, batch);
     return true;
 }
 
@@ -147,117 +208,90 @@ static bool replay_deletion(struct replay *replay, const struct deletion *deleti
 {
     struct touched *touched = find_touched(replay, deletion->path, error);
 
-    if (!touched || !collection_delete(replay->disk, deletion, error))
-        return false;
-    touched->orphaned = false;
-    if (!touched->live || is_same_id(touched, deletion->id)) {
-        touched->live = touched->written = false;
-        touched->deleted = true;
-        replay->report->deletions++;
-    }
-    return true;
-}
-
-/* The batch that began at `count` could not be applied when it was new, and its writer was told so.
- */
-static bool replay_cancel(struct replay *replay, struct str body, struct error *error)
-{
-    struct str path = str_slice(body, INDEX_ID_SIZE + 8, body.length);
-    char name[3 * (ADDRESS_NAME_MOST + 1)];
-
-    if (!paths_check(path) || path.length >= sizeof name)
-        return error_set(error, ERROR_DAMAGED, "the journal cancels what is no collection");
-    memcpy(name, path.data, path.length);
-    name[path.length] = '\0';
-    struct touched *touched = find_touched(replay, name, error);
     if (!touched)
         return false;
-    uint64_t count = bytes_get_u64((const unsigned char *)body.data + INDEX_ID_SIZE);
-    if (touched->written && is_same_id(touched, (const unsigned char *)body.data) &&
-        touched->before.count == count) {
-        touched->head = touched->before;
-        /* It would have begun the collection; the next to come begins another. */
-        touched->live = count > 0;
-        replay->report->cancelled++;
-    }
+    if (touched->is_orphaned && memcmp(touched->orphan_id, deletion->id, INDEX_ID_SIZE) == 0)
+        touched->is_orphaned = false;
+    if (touched->is_live && !is_same_id(touched, deletion->id))
+        return true;
+    if (!collection_delete(replay->disk, deletion, error))
+        return false;
+    touched->is_live = touched->is_known = false;
+    touched->is_changed = true;
+    replay->report->deletions++;
     return true;
 }
 
 static bool replay_frame(struct replay *replay, uint32_t kind, struct str body, struct error *error)
 {
-    struct deletion deletion;
-    struct batch batch;
-    bool ok;
+    struct deletion deletion = {0};
+    struct batch batch = {0};
+    bool ok = true;
 
-    switch (kind) {
-    case JOURNAL_BATCH:
+    if (kind == JOURNAL_BATCH)
         ok = batch_read_frame(&batch, body, error) && replay_batch(replay, &batch, error);
-        batch_clear(&batch);
-        return ok;
-    case JOURNAL_DELETION:
+    else if (kind == JOURNAL_DELETION)
         ok = deletion_read_frame(&deletion, body, error) &&
              replay_deletion(replay, &deletion, error);
-        deletion_clear(&deletion);
-        return ok;
-    case JOURNAL_CANCEL:
-        return replay_cancel(replay, body, error);
-    default:
-        return error_set(error, ERROR_DAMAGED,
-                         "the journal has a frame of kind %u: upgrade the "
-                         "server",
-                         kind);
-    }
+    batch_clear(&batch);
+    deletion_clear(&deletion);
+    return ok;
 }
 
-static bool replay_segment(struct replay *replay, struct segment *segment, struct error *error)
+static bool survey_frame(struct replay *replay, uint32_t kind, struct str body, struct error *error)
+{
+    struct journal_cancel cancel;
+
+    replay->report->frames++;
+    replay->report->bytes += JOURNAL_FRAME_SIZE + body.length;
+    if (kind == JOURNAL_CANCEL)
+        return journal_read_cancel(body, &cancel, error) &&
+               cancels_add(&replay->cancels, cancel.id, cancel.count, replay->frame, error);
+    return kind == JOURNAL_BATCH || kind == JOURNAL_DELETION ||
+           error_set(error, ERROR_DAMAGED, "is of kind %u, which this server does not know", kind);
+}
+
+static bool visit_segment(struct replay *replay, struct segment *segment, visit_fn *visit,
+                          struct error *error)
 {
     struct segment_frame frame;
     enum segment_found found;
 
-    replay->report->segments++;
-    while ((found = segment_next(segment, &frame, error)) == SEGMENT_FRAME) {
-        replay->report->frames++;
-        replay->report->bytes += JOURNAL_FRAME_SIZE + frame.length;
-        if (!replay_frame(replay, frame.kind, buf_str(&segment->body), error))
-            return false;
+    for (;;) {
+        uint64_t at = segment->at;
+        struct error cause;
+
+        found = segment_next(segment, &frame, error);
+        if (found != SEGMENT_FRAME)
+            return found == SEGMENT_END;
+        replay->frame++;
+        if (!visit(replay, frame.kind, buf_str(&segment->body), &cause)) {
+            *error = cause;
+            return cause.code != ERROR_DAMAGED
+                       ? false
+                       : error_set(error, ERROR_DAMAGED, "%s: the frame at byte %llu: %s",
+                                   segment->file.name, (unsigned long long)at, cause.message);
+        }
     }
-    return found == SEGMENT_END;
 }
 
-/* How much of a segment counts may stand in the header of the one after it. */
-static bool find_limit(struct disk *disk, uint64_t sequence, uint64_t next, uint64_t *limit,
-                       struct error *error)
+static bool visit_segments(struct replay *replay, visit_fn *visit, struct error *error)
 {
-    struct segment segment;
-    bool is_empty;
-
-    if (!segment_open(&segment, disk, next, &is_empty, error))
-        return false;
-    if (!is_empty && segment.previous_sequence == sequence)
-        *limit = segment.previous_end;
-    segment_close(&segment);
-    return true;
-}
-
-static bool replay_segments(struct replay *replay, const uint64_t *sequences, size_t count,
-                            struct error *error)
-{
-    for (size_t i = 0; i < count; i++) {
+    replay->frame = 0;
+    for (size_t i = 0; i < replay->segments.count; i++) {
         struct segment segment;
-        bool is_empty;
 
-        if (!segment_open(&segment, replay->disk, sequences[i], &is_empty, error))
+        if (!segment_open(&segment, replay->disk, &replay->segments, i, error))
             return false;
-        bool ok = true;
-        if (i + 1 < count)
-            ok = find_limit(replay->disk, sequences[i], sequences[i + 1], &segment.limit, error);
-        ok = ok && (is_empty || replay_segment(replay, &segment, error));
+        bool ok = visit_segment(replay, &segment, visit, error);
         segment_close(&segment);
         if (!ok)
             return false;
     }
     return true;
 }
+
+/* --- The end --------------------------------------------------------------------------------- */
 
 /* What a crash left behind the last batch was never confirmed. */
 static bool cut(struct disk *disk, const char *name, uint64_t length, struct error *error)
@@ -271,22 +305,27 @@ static bool cut(struct disk *disk, const char *name, uint64_t length, struct err
     return ok;
 }
 
-static bool finish_collection(struct replay *replay, const struct touched *touched,
-                              struct error *error)
+static bool finish_collection(struct disk *disk, const struct touched *touched, struct error *error)
 {
     const struct head *head = &touched->head;
     char name[PATHS_SIZE];
 
-    if (touched->written && head->generation == touched->header.generation) {
-        paths_put_index(name, touched->path);
-        if (!cut(replay->disk, name, INDEX_HEADER_SIZE + head->count * INDEX_ENTRY_SIZE, error))
-            return false;
-        paths_put_data(name, touched->path, head->generation);
-        if (!cut(replay->disk, name, head->data_end, error))
-            return false;
-    }
-    return collection_sync(replay->disk, touched->path, touched->header.generation,
-                           touched->written ? head->count : 0, error);
+    if (!touched->is_known)
+        return collection_sync(disk, touched->path, touched->header.generation, 0, error);
+    paths_put_index(name, touched->path);
+    if (!cut(disk, name, INDEX_HEADER_SIZE + head->count * INDEX_ENTRY_SIZE, error))
+        return false;
+    paths_put_data(name, touched->path, head->generation);
+    return cut(disk, name, head->data_end, error) &&
+           collection_sync(disk, touched->path, head->generation, head->count, error);
+}
+
+static void report_orphan(struct replay_report *report, const struct touched *touched)
+{
+    if (report->refused++ == 0)
+        error_set(&report->first_refusal, ERROR_DAMAGED,
+                  "%s: the journal has entries from %llu on, which do not fit what is there",
+                  touched->path, (unsigned long long)touched->orphan_count);
 }
 
 static bool finish_collections(struct replay *replay, struct error *error)
@@ -294,54 +333,58 @@ static bool finish_collections(struct replay *replay, struct error *error)
     for (struct list *node = replay->list.next; node != &replay->list; node = node->next) {
         const struct touched *touched = OWNER_OF(node, struct touched, link);
 
-        replay->report->refused += touched->orphaned;
-        if ((touched->written || touched->deleted) && !finish_collection(replay, touched, error))
+        if (touched->is_orphaned)
+            report_orphan(replay->report, touched);
+        if (touched->is_changed && !finish_collection(replay->disk, touched, error))
             return false;
     }
     return true;
 }
 
-static bool keep_segments(struct disk *disk, const uint64_t *sequences, size_t count,
-                          struct error *error)
+/* Oldest first, as they are removed (journal_remove_before). */
+static bool keep_segments(struct replay *replay, struct error *error)
 {
-    char from[SEGMENT_NAME_SIZE], to[SEGMENT_NAME_SIZE + 16];
+    const struct segment_list *segments = &replay->segments;
+    char from[SEGMENT_NAME_SIZE], to[SEGMENT_NAME_SIZE];
 
-    for (size_t i = 0; i < count; i++) {
-        segment_put_name(from, sequences[i]);
-        (void)snprintf(to, sizeof to, ".journal/refused-%016llx", (unsigned long long)sequences[i]);
-        int result = disk->calls->rename(disk, from, to);
-        if (result < 0)
-            return error_set_errno(error, -result, "%s: cannot rename it", from);
+    for (size_t i = 0; i < segments->count; i++) {
+        segment_put_name(from, segments->sequences[i]);
+        segment_put_refused_name(to, segments->sequences[i]);
+        if (!disk_rename(replay->disk, from, to, error) ||
+            !disk_sync_directory(replay->disk, ".journal", error))
+            return false;
     }
-    return disk_sync_directory(disk, ".journal", error);
+    return true;
 }
 
-static void free_touched(struct replay *replay)
+static void clear(struct replay *replay)
 {
     struct list *node, *after;
 
-    list_for_each_safe (node, after, &replay->list) {
-        list_remove(node);
+    list_for_each_safe (node, after, &replay->list)
         free(OWNER_OF(node, struct touched, link));
-    }
+    table_clear(&replay->table);
+    cancels_clear(&replay->cancels);
+    segment_list_clear(&replay->segments);
 }
 
+/* Twice over the segments: before the first file is touched all of the journal has been found
+ * sound, and it is known which batches do not count. */
 bool replay_run(struct disk *disk, struct replay_report *report, struct error *error)
 {
     struct replay replay = {.disk = disk, .report = report};
-    uint64_t *sequences = NULL;
-    size_t count = 0;
 
     *report = (struct replay_report){0};
     list_init(&replay.list);
-    bool ok = table_init(&replay.table, error) && segment_list(disk, &sequences, &count, error) &&
-              replay_segments(&replay, sequences, count, error) &&
-              finish_collections(&replay, error);
-    if (ok && count > 0)
-        ok = report->refused > 0 ? keep_segments(disk, sequences, count, error)
-                                 : journal_remove_before(disk, sequences[count - 1] + 1, error);
-    free_touched(&replay);
-    table_clear(&replay.table);
-    free(sequences);
+    bool ok = table_init(&replay.table, error) && cancels_init(&replay.cancels, error) &&
+              segment_list(&replay.segments, disk, error) &&
+              visit_segments(&replay, survey_frame, error) &&
+              visit_segments(&replay, replay_frame, error) && finish_collections(&replay, error);
+    report->segments = replay.segments.count;
+    if (ok && report->refused > 0)
+        ok = keep_segments(&replay, error);
+    else if (ok && report->segments > 0)
+        ok = journal_remove_before(disk, replay.segments.last + 1, error);
+    clear(&replay);
     return ok;
 }

@@ -9,6 +9,8 @@
 #include <string.h>
 
 static const char magic[] = "CutOutJn";
+static const char refused_prefix[] = "refused-";
+static const char digits[] = "0123456789abcdef";
 
 enum {
     VERSION = 1,
@@ -25,26 +27,33 @@ enum {
     AT_GROUP = 12,
     AT_SYNCED = 16,
     AT_CRC = 24,
+    AT_ZERO = 28,
     SCAN_STEP = 65536, /* bytes looked through at once behind a bad frame */
     DIGITS = 16,
 };
-
-/* A frame holds one batch; what is longer was not written by us. */
-static const uint32_t body_most = UINT32_C(1) << 30;
 
 void segment_put_name(char out[SEGMENT_NAME_SIZE], uint64_t sequence)
 {
     (void)snprintf(out, SEGMENT_NAME_SIZE, ".journal/%016llx", (unsigned long long)sequence);
 }
 
-static bool parse_name(const char *name, uint64_t *sequence)
+void segment_put_refused_name(char out[SEGMENT_NAME_SIZE], uint64_t sequence)
 {
-    char *end;
+    (void)snprintf(out, SEGMENT_NAME_SIZE, ".journal/%s%016llx", refused_prefix,
+                   (unsigned long long)sequence);
+}
 
-    if (strlen(name) != DIGITS || strspn(name, "0123456789abcdef") != DIGITS)
-        return false;
-    *sequence = strtoull(name, &end, 16);
-    return *end == '\0' && *sequence > 0;
+static bool parse_name(struct str name, uint64_t *sequence)
+{
+    *sequence = 0;
+    for (size_t i = 0; i < name.length; i++) {
+        const char *digit = memchr(digits, name.data[i], sizeof digits - 1);
+
+        if (!digit)
+            return false;
+        *sequence = *sequence << 4 | (uint64_t)(digit - digits);
+    }
+    return name.length == DIGITS && *sequence > 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -56,25 +65,44 @@ static int compare(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-bool segment_list(struct disk *disk, uint64_t **sequences, size_t *count, struct error *error)
+static void add_name(struct segment_list *list, struct str name)
+{
+    bool is_refused = str_starts_with(name, str_of(refused_prefix));
+    uint64_t sequence;
+
+    if (is_refused)
+        name = str_slice(name, sizeof refused_prefix - 1, name.length);
+    if (!parse_name(name, &sequence))
+        return;
+    if (sequence > list->last)
+        list->last = sequence;
+    if (!is_refused)
+        list->sequences[list->count++] = sequence;
+}
+
+bool segment_list(struct segment_list *list, struct disk *disk, struct error *error)
 {
     struct buf names = {0};
 
-    *sequences = NULL;
-    *count = 0;
+    *list = (struct segment_list){0};
     bool ok = disk_list(disk, ".journal", &names, error) && buf_ok(&names, error);
     if (ok) {
-        *sequences = calloc(names.length / (DIGITS + 1) + 1, sizeof **sequences);
-        ok = *sequences || error_set(error, ERROR_NO_MEMORY, "out of memory for the journal");
+        list->sequences = calloc(names.length / (DIGITS + 1) + 1, sizeof *list->sequences);
+        ok = list->sequences || error_set(error, ERROR_NO_MEMORY, "out of memory for the journal");
     }
-    for (size_t at = 0; ok && at < names.length; at += strlen(names.data + at) + 1) {
-        if (parse_name(names.data + at, *sequences + *count))
-            ++*count;
-    }
+    struct str rest = buf_str(&names), name;
+    while (ok && str_split(&rest, '\0', &name))
+        add_name(list, name);
     if (ok)
-        qsort(*sequences, *count, sizeof **sequences, compare);
+        qsort(list->sequences, list->count, sizeof *list->sequences, compare);
     buf_clear(&names);
     return ok;
+}
+
+void segment_list_clear(struct segment_list *list)
+{
+    free(list->sequences);
+    *list = (struct segment_list){0};
 }
 
 void segment_write_header(unsigned char to[JOURNAL_HEADER_SIZE], const struct segment *segment)
@@ -115,45 +143,85 @@ void segment_write_frame(unsigned char to[JOURNAL_FRAME_SIZE], const struct segm
     bytes_put_u32(to + AT_CRC, frame_crc(to, id, offset, body));
 }
 
-static bool read_header(struct segment *segment, bool *is_empty, struct error *error)
+static bool complain(const struct segment *segment, uint64_t at, const char *what,
+                     struct error *error)
+{
+    return error_set(error, ERROR_DAMAGED,
+                     "%s: at byte %llu: %s; copy the data directory before anything else",
+                     segment->file.name, (unsigned long long)at, what);
+}
+
+/* *is_good is false for a header that does not check. */
+static bool read_header(struct segment *segment, bool *is_good, struct error *error)
 {
     unsigned char bytes[JOURNAL_HEADER_SIZE];
 
-    *is_empty = segment->size < JOURNAL_HEADER_SIZE;
-    if (*is_empty)
+    *is_good = false;
+    if (segment->size < sizeof bytes)
         return true;
     if (!file_read_at(&segment->file, bytes, sizeof bytes, 0, error))
         return false;
-    /* A header is synced before the first frame is confirmed, so one that is not good has nothing
-     * behind it that counts. */
-    *is_empty = memcmp(bytes, magic, sizeof magic - 1) != 0 ||
-                bytes_get_u32(bytes + AT_HEADER_CRC) !=
-                    crc32c_extend(0, (struct str){(const char *)bytes, AT_HEADER_CRC}) ||
-                bytes_get_u64(bytes + AT_SEQUENCE) != segment->sequence;
-    if (*is_empty)
+    if (memcmp(bytes, magic, sizeof magic - 1) != 0 ||
+        bytes_get_u32(bytes + AT_HEADER_CRC) !=
+            crc32c_extend(0, (struct str){(const char *)bytes, AT_HEADER_CRC}))
         return true;
     if (bytes_get_u32(bytes + AT_VERSION) != VERSION)
         return error_set(error, ERROR_DAMAGED, "%s: has version %u, this server knows %d",
                          segment->file.name, bytes_get_u32(bytes + AT_VERSION), VERSION);
+    if (bytes_get_u64(bytes + AT_SEQUENCE) != segment->sequence)
+        return complain(segment, AT_SEQUENCE, "this is another segment", error);
     memcpy(segment->id, bytes + AT_ID, sizeof segment->id);
     segment->previous_sequence = bytes_get_u64(bytes + AT_PREVIOUS);
     segment->previous_end = bytes_get_u64(bytes + AT_PREVIOUS_END);
-    segment->at = JOURNAL_HEADER_SIZE;
+    *is_good = true;
     return true;
 }
 
-bool segment_open(struct segment *segment, struct disk *disk, uint64_t sequence, bool *is_empty,
-                  struct error *error)
+static bool open_one(struct segment *segment, struct disk *disk, uint64_t sequence, bool *is_good,
+                     struct error *error)
 {
     char name[SEGMENT_NAME_SIZE];
 
     *segment = (struct segment){.sequence = sequence, .limit = UINT64_MAX, .file.fd = -1};
     segment_put_name(name, sequence);
-    if (file_open(&segment->file, disk, name, O_RDONLY, error) &&
-        file_size(&segment->file, &segment->size, error) && read_header(segment, is_empty, error))
-        return true;
-    segment_close(segment);
-    return false;
+    return file_open(&segment->file, disk, name, O_RDONLY, error) &&
+           file_size(&segment->file, &segment->size, error) && read_header(segment, is_good, error);
+}
+
+/* What the next segment says of this one. A crash can leave a next one that says nothing: then
+ * nothing was ever confirmed behind this one. */
+static bool ask_next(struct segment *segment, struct disk *disk, uint64_t sequence,
+                     struct error *error)
+{
+    struct segment next;
+    bool is_good;
+    bool ok = open_one(&next, disk, sequence, &is_good, error);
+
+    if (ok && is_good && next.previous_sequence == segment->sequence)
+        segment->limit = next.previous_end;
+    else if (ok && is_good && next.previous_sequence != 0)
+        ok = complain(&next, AT_PREVIOUS, "the segment before it is missing", error);
+    segment_close(&next);
+    return ok;
+}
+
+bool segment_open(struct segment *segment, struct disk *disk, const struct segment_list *list,
+                  size_t i, struct error *error)
+{
+    bool is_good;
+    bool ok = open_one(segment, disk, list->sequences[i], &is_good, error);
+
+    if (ok && i + 1 < list->count)
+        ok = ask_next(segment, disk, list->sequences[i + 1], error);
+    segment->at = JOURNAL_HEADER_SIZE;
+    /* The header is synced before anything is written behind it. */
+    if (ok && !is_good && (segment->size > JOURNAL_HEADER_SIZE || segment->limit != UINT64_MAX))
+        ok = complain(segment, 0, "the header is damaged", error);
+    if (ok && segment->limit != UINT64_MAX && segment->limit > segment->size)
+        ok = complain(segment, segment->size, "the file ends too early", error);
+    if (!ok)
+        segment_close(segment);
+    return ok;
 }
 
 void segment_close(struct segment *segment)
@@ -168,6 +236,7 @@ static enum segment_found read_frame(struct segment *segment, uint64_t at,
 {
     unsigned char head[JOURNAL_FRAME_SIZE];
 
+    *frame = (struct segment_frame){0};
     if (segment->size - at < JOURNAL_FRAME_SIZE)
         return SEGMENT_END;
     if (!file_read_at(&segment->file, head, sizeof head, at, error))
@@ -176,7 +245,8 @@ static enum segment_found read_frame(struct segment *segment, uint64_t at,
     frame->length = bytes_get_u32(head + AT_LENGTH);
     frame->group = bytes_get_u32(head + AT_GROUP);
     frame->synced = bytes_get_u64(head + AT_SYNCED);
-    if (bytes_get_u32(head) != FRAME_MAGIC || frame->length > body_most ||
+    if (bytes_get_u32(head) != FRAME_MAGIC || bytes_get_u32(head + AT_ZERO) != 0 ||
+        frame->length > JOURNAL_GROUP_MOST ||
         frame->length > segment->size - at - JOURNAL_FRAME_SIZE)
         return SEGMENT_END;
     buf_reset(&segment->body);
@@ -214,27 +284,28 @@ static enum segment_found find_witness(struct segment *segment, uint64_t from, s
     return SEGMENT_END;
 }
 
-static enum segment_found check_torn(struct segment *segment, struct error *error)
+static enum segment_found fail_damaged(const struct segment *segment, struct error *error)
 {
-    uint64_t end = segment->size < segment->limit ? segment->size : segment->limit;
+    (void)complain(segment, segment->at, "damaged in a part that was on disk before", error);
+    return SEGMENT_FAILED;
+}
 
-    for (uint64_t from = segment->at + 1; from + JOURNAL_FRAME_SIZE <= end;
+/* Torn, or damaged? Without a witness nobody was told of anything from here on. */
+static enum segment_found end_or_fail(struct segment *segment, struct error *error)
+{
+    if (segment->limit != UINT64_MAX)
+        return fail_damaged(segment, error);
+    for (uint64_t from = segment->at + 1; from + JOURNAL_FRAME_SIZE <= segment->size;
          from += SCAN_STEP - JOURNAL_FRAME_SIZE) {
-        uint64_t left = end - from;
+        uint64_t left = segment->size - from;
         size_t length = left < SCAN_STEP ? (size_t)left : SCAN_STEP;
         enum segment_found found = find_witness(segment, from, length, segment->at, error);
 
-        if (found == SEGMENT_FRAME) {
-            error_set(error, ERROR_DAMAGED,
-                      "%s: at byte %llu: damaged in a part that was on disk before; copy the data "
-                      "directory before anything else",
-                      segment->file.name, (unsigned long long)segment->at);
-            return SEGMENT_FAILED;
-        }
+        if (found == SEGMENT_FRAME)
+            return fail_damaged(segment, error);
         if (found == SEGMENT_FAILED)
             return found;
     }
-    segment->torn = true;
     return SEGMENT_END;
 }
 
@@ -244,7 +315,10 @@ enum segment_found segment_next(struct segment *segment, struct segment_frame *f
     if (segment->at >= segment->size || segment->at >= segment->limit)
         return SEGMENT_END;
     enum segment_found found = read_frame(segment, segment->at, frame, error);
+    uint64_t total = JOURNAL_FRAME_SIZE + (uint64_t)frame->length;
+    if (found == SEGMENT_END || (found == SEGMENT_FRAME && total > segment->limit - segment->at))
+        return end_or_fail(segment, error);
     if (found == SEGMENT_FRAME)
-        segment->at += JOURNAL_FRAME_SIZE + frame->length;
-    return found == SEGMENT_END ? check_torn(segment, error) : found;
+        segment->at += total;
+    return found;
 }

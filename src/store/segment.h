@@ -1,23 +1,30 @@
 /* segment.h - reading one segment of the journal, frame by frame; the layout stands in journal.h.
  *
- *     segment_open -> segment_next ... -> segment_close
+ *     segment_list -> (segment_open -> segment_next ... -> segment_close) ... -> segment_list_clear
  *
  * A frame that does not check ends the segment: it was torn by a crash, and so was never confirmed
- * to anybody. Unless a later frame that does check says that this far all was durable already: then
- * it is damage, and not to be passed over. */
+ * to anybody. Unless a later frame, or the header of the next segment, says that all was durable
+ * beyond it: then it is damage, and not to be passed over. So is a segment that is missing, that
+ * ends too early, or whose header does not check though frames were written behind it. */
 #ifndef STORE_SEGMENT_H
 #define STORE_SEGMENT_H
 
 #include "store/journal.h"
+
+struct segment_list {
+    uint64_t *sequences; /* in order; on the heap */
+    size_t count;
+    uint64_t last; /* the highest sequence ever seen here, of a refused segment too; 0: none */
+};
 
 struct segment {
     struct file file;
     uint64_t sequence, previous_sequence, previous_end;
     unsigned char id[8];
     uint64_t size, at;
-    uint64_t limit;  /* nothing behind it counts: the next segment says so; UINT64_MAX: none */
+    uint64_t limit;  /* all before it was confirmed and nothing behind it counts, the next segment
+                        says so; UINT64_MAX: nobody says anything */
     struct buf body; /* of the current frame */
-    bool torn;       /* it ended before its size */
 };
 
 /* What a frame says before its body. */
@@ -28,22 +35,22 @@ struct segment_frame {
 
 enum segment_found { SEGMENT_FRAME, SEGMENT_END, SEGMENT_FAILED };
 
-/* Name of a segment: ".journal/" and the sequence. */
-enum { SEGMENT_NAME_SIZE = 32 };
+/* Name of a segment: ".journal/" and the sequence; and of one that replay could not use. */
+enum { SEGMENT_NAME_SIZE = 40 };
 void segment_put_name(char out[SEGMENT_NAME_SIZE], uint64_t sequence);
+void segment_put_refused_name(char out[SEGMENT_NAME_SIZE], uint64_t sequence);
 
-/* The sequences there are, in order; *sequences is on the heap, the caller's. Other names are left
- * alone. */
-MUST_CHECK bool segment_list(struct disk *disk, uint64_t **sequences, size_t *count,
-                             struct error *error);
+/* The segments there are. Other names are left alone. */
+MUST_CHECK bool segment_list(struct segment_list *list, struct disk *disk, struct error *error);
+void segment_list_clear(struct segment_list *list); /* harmless twice, and on all-zero */
 
-/* False with ERROR_DAMAGED for a segment that cannot be one; *is_empty is set (and the result is
- * true) for one whose header never came to disk: it holds nothing. */
-MUST_CHECK bool segment_open(struct segment *segment, struct disk *disk, uint64_t sequence,
-                             bool *is_empty, struct error *error);
+/* Segment i of the list, which is checked against the one behind it. ERROR_DAMAGED if it does not
+ * add up. One whose header never came to disk holds nothing: it is open, and at its end. */
+MUST_CHECK bool segment_open(struct segment *segment, struct disk *disk,
+                             const struct segment_list *list, size_t i, struct error *error);
 void segment_close(struct segment *segment); /* harmless twice, and on all-zero */
 
-/* The next frame; its body is in segment->body until the next call. */
+/* The next frame; its body is in segment->body until the next call. ERROR_DAMAGED as said above. */
 enum segment_found segment_next(struct segment *segment, struct segment_frame *frame,
                                 struct error *error);
 

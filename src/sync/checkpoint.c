@@ -48,13 +48,16 @@ static void sync_share(struct offload_job *job)
 {
     struct checkpoint_job *share = OWNER_OF(job, struct checkpoint_job, job);
     const struct checkpoint *checkpoint = share->checkpoint;
+    struct error error;
 
     for (size_t i = share->first; i < checkpoint->count; i += checkpoint->job_count) {
         const struct committer_dirty *dirty = checkpoint->items[i];
 
         if (!collection_sync(checkpoint->committer->disk, dirty->path, dirty->generation,
-                             dirty->count, &share->error))
+                             dirty->count, &error)) {
+            share->error = error;
             return;
+        }
     }
 }
 
@@ -63,9 +66,10 @@ static void remove_segments(struct offload_job *job)
     struct checkpoint_job *share = OWNER_OF(job, struct checkpoint_job, job);
     struct committer *committer = share->checkpoint->committer;
 
-    bool ok = journal_remove_before(committer->disk, committer->rotated.sequence, &share->error);
+    struct error error;
 
-    (void)ok; /* the error tells */
+    if (!journal_remove_before(committer->disk, committer->rotated.sequence, &error))
+        share->error = error;
 }
 
 static void job_finished(struct offload_job *job)

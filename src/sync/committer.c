@@ -60,15 +60,23 @@ static void cancel_batch(struct committer *committer, struct commit *commit)
     buf_clear(&body);
 }
 
+/* Only what failed is an error: on the way there are failures that mean nothing. */
 static void apply_commit(struct committer *committer, struct commit *commit)
 {
+    struct error error;
+    bool ok;
+
     commit->undone = true;
     if (commit->deletion) {
         /* The journal has it: if it cannot be finished now, the next start does. */
-        commit->undone = collection_delete(committer->disk, commit->deletion, &commit->error);
-    } else if (!database_apply(committer->disk, commit->batch, &commit->undone, &commit->error)) {
-        cancel_batch(committer, commit);
+        ok = commit->undone = collection_delete(committer->disk, commit->deletion, &error);
+    } else {
+        ok = database_apply(committer->disk, commit->batch, &commit->undone, &error);
+        if (!ok)
+            cancel_batch(committer, commit);
     }
+    if (!ok)
+        commit->error = error;
 }
 
 static void run_group(struct offload_job *job)
@@ -76,8 +84,13 @@ static void run_group(struct offload_job *job)
     struct group *group = OWNER_OF(job, struct group, job);
     struct committer *committer = group->committer;
     struct list *node;
-    bool ok = group->error.code == ERROR_NONE &&
-              journal_write(&committer->journal, &group->frames, &group->error);
+    struct error error;
+    bool ok = group->error.code == ERROR_NONE;
+
+    if (ok && !journal_write(&committer->journal, &group->frames, &error)) {
+        group->error = error;
+        ok = false;
+    }
 
     for (node = group->commits.next; node != &group->commits; node = node->next) {
         struct commit *commit = commit_of(node);
@@ -203,9 +216,12 @@ static void begin_group(struct committer *committer)
 static void run_rotation(struct offload_job *job)
 {
     struct committer *committer = OWNER_OF(job, struct committer, rotated.job);
+    struct error error;
 
-    if (journal_begin_segment(&committer->journal, &committer->rotated.error))
+    if (journal_begin_segment(&committer->journal, &error))
         committer->rotated.sequence = committer->journal.sequence;
+    else
+        committer->rotated.error = error;
 }
 
 static void rotation_finished(struct offload_job *job)

@@ -378,9 +378,26 @@ static bool scan_piece(struct objects *objects, struct str piece)
     return buf_ok(&objects->text, &scan->error);
 }
 
+/* One that is far too large is not read to its end: the parser goes over a long string once more
+ * with each piece. */
+static bool check_size(struct objects *objects)
+{
+    struct objects_scan *scan = objects->scan;
+    uint64_t most = objects->limits->max_object_bytes;
+
+    if (!scan->in_item || objects->text.length - scan->start <= most + OBJECTS_PIECE)
+        return true;
+    add_error(objects, scan->copied, "too_large", "far more bytes than max_object_bytes");
+    buf_append_byte(&objects->errors, ']');
+    return error_set(&scan->error, ERROR_TOO_LARGE,
+                     "object %zu is far larger than max_object_bytes, %llu", scan->copied,
+                     (unsigned long long)most);
+}
+
 bool objects_feed(struct objects *objects, struct str piece, struct error *error)
 {
-    if (json_read_feed(&objects->json, piece, error) && scan_piece(objects, piece))
+    if (json_read_feed(&objects->json, piece, error) && scan_piece(objects, piece) &&
+        check_size(objects))
         return true;
     if (objects->scan->error.code != ERROR_NONE)
         *error = objects->scan->error;
@@ -391,8 +408,11 @@ bool objects_finish(struct objects *objects, struct error *error)
 {
     struct objects_scan *scan = objects->scan;
 
-    if (!json_read_finish(&objects->json, error))
+    if (!json_read_finish(&objects->json, error)) {
+        if (scan->error.code != ERROR_NONE)
+            *error = scan->error;
         return false;
+    }
     json_read_close(&objects->json);
     objects->count = scan->begun;
     if (objects->error_count == 0)

@@ -16,6 +16,7 @@ Suite *suite_percent(void);
 Suite *suite_utf8(void);
 Suite *suite_clock(void);
 Suite *suite_log(void);
+Suite *suite_log_flush(void);
 Suite *suite_crypto(void);
 Suite *suite_json_read(void);
 Suite *suite_json_write(void);

@@ -250,7 +250,7 @@ static const struct {
      "1: unknown directive \"max_post_byte\", did you mean \"max_post_bytes\"?"},
     {"amx_wait 1s", "1: unknown directive \"amx_wait\", did you mean \"max_wait\"?"},
     {"Workers 1", "1: unknown directive \"Workers\", did you mean \"workers\"?"},
-    {"inclxde x", "1: unknown directive \"incldue\", did you mean \"include\"?"},
+    {"inclxde x", "1: unknown directive \"inclxde\", did you mean \"include\"?"},
     {"\"\" x", "1: unknown directive \"\", did you mean \"listen\"?"},
     {"wrkers 1", "1: unknown directive \"wrkers\", did you mean \"workers\"?"},
     {"worekrs 1", "1: unknown directive \"worekrs\", did you mean \"workers\"?"},

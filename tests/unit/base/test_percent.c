@@ -2,6 +2,8 @@
 
 #include "base/suites.h"
 
+#include <string.h>
+
 #include <check.h>
 
 static const struct {
@@ -58,6 +60,20 @@ START_TEST(test_percent_decode_does_not_read_beyond_its_text)
 
     ck_assert(!percent_decode(str_slice(text, 0, 2), false, &out));
     ck_assert(!percent_decode(str_slice(text, 0, 1), false, &out));
+    buf_clear(&out);
+}
+END_TEST
+
+/* Reading on to the end from each blank would take half a minute, and the test's time be up. */
+START_TEST(test_percent_decode_of_many_blanks_reads_the_text_once)
+{
+    static char text[2000000];
+    struct buf out = {0};
+
+    memset(text, '+', sizeof text);
+    ck_assert(percent_decode((struct str){text, sizeof text}, true, &out));
+    ck_assert_uint_eq(out.length, sizeof text);
+    ck_assert_uint_eq(str_find_byte(buf_str(&out), '+'), sizeof text);
     buf_clear(&out);
 }
 END_TEST
@@ -120,6 +136,7 @@ Suite *suite_percent(void)
     tcase_add_loop_test(tests, test_percent_decode_refuses_bad_escapes_and_nul, 0,
                         (int)(sizeof bad / sizeof *bad));
     tcase_add_test(tests, test_percent_decode_does_not_read_beyond_its_text);
+    tcase_add_test(tests, test_percent_decode_of_many_blanks_reads_the_text_once);
     tcase_add_test(tests, test_percent_encode_keeps_the_plain_and_codes_the_rest);
     tcase_add_test(tests, test_percent_decode_undoes_encode_for_every_byte_but_nul);
     tcase_add_test(tests, test_percent_hex_value_knows_22_digits);

@@ -195,6 +195,7 @@ START_TEST(test_everything_is_below_the_base_path)
     check_status(ask("GET /sync/info HTTP/1.1\r\nHost: a\r\n"), 200);
     check_status(ask("GET /info HTTP/1.1\r\nHost: a\r\n"), 404);
     check_status(ask("GET /syncinfo HTTP/1.1\r\nHost: a\r\n"), 404);
+    check_status(ask("GET /else/info HTTP/1.1\r\nHost: a\r\n"), 404);
     check_status(ask("GET /sync HTTP/1.1\r\nHost: a\r\n"), 404);
 }
 END_TEST
@@ -289,6 +290,7 @@ START_TEST(test_every_answer_has_left_when_it_is_read)
     (void)ask("GET / HTTP/1.1\r\nHost: h\r\n");
     ck_assert_uint_eq(wire.http.request_count, 0);
     ck_assert_uint_eq(wire.http.unsent_count, 0);
+    ck_assert_uint_eq(site_find(&wire.site, STR("/"))->content->holders, 1);
 }
 END_TEST
 

@@ -184,6 +184,15 @@ START_TEST(test_site_refuses_a_client_without_the_mark)
 }
 END_TEST
 
+START_TEST(test_site_refuses_a_client_that_is_too_large)
+{
+    folder_write(&folder, "client", STR("Sync.baseUrl = null;"));
+    ck_assert_int_eq(truncate(folder_path(&folder, "client"), (4 << 20) + 1), 0);
+    ck_assert(!site_open(&site, folder_path(&folder, "client"), NULL, NULL, &error));
+    ck_assert_ptr_nonnull(strstr(error.message, "more than 4194304 bytes"));
+}
+END_TEST
+
 START_TEST(test_site_without_a_client_says_so)
 {
     ck_assert(site_open(&site, NULL, NULL, NULL, &error));
@@ -239,6 +248,7 @@ Suite *suite_site(void)
     tcase_add_test(tcase, test_site_makes_the_client_once_for_a_base_url);
     tcase_add_test(tcase, test_site_gives_each_client_its_own_etag);
     tcase_add_test(tcase, test_site_refuses_a_client_without_the_mark);
+    tcase_add_test(tcase, test_site_refuses_a_client_that_is_too_large);
     tcase_add_test(tcase, test_site_without_a_client_says_so);
     tcase_add_test(tcase, test_site_invariant_2_held_content_outlives_the_site);
     tcase_add_test(tcase, test_site_lets_pages_reach_the_public_url);

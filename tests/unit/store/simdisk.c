@@ -90,7 +90,7 @@ static int find_or_make_file(struct simdisk *simdisk, const char *name, int flag
 static int sim_open(struct disk *disk, const char *name, int flags)
 {
     struct simdisk *simdisk = simdisk_of(disk);
-    struct simdisk_node *node;
+    struct simdisk_node *node = NULL;
     bool changed = false;
     int result = count_call(simdisk);
 
@@ -103,8 +103,8 @@ static int sim_open(struct disk *disk, const char *name, int flags)
         node_truncate(node, 0);
         changed = true;
     }
-    simdisk->files = node_allocate(simdisk->files,
-                                   (simdisk->file_count + 1) * sizeof(struct simdisk_open_file));
+    simdisk->files =
+        node_allocate(simdisk->files, (simdisk->file_count + 1) * sizeof(struct simdisk_open_file));
     simdisk->files[simdisk->file_count++] = (struct simdisk_open_file){node, may_write};
     simdisk->open_files++;
     int fd = (int)simdisk->file_count - 1;

@@ -2,7 +2,6 @@
 
 #include "simdisk.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,14 +138,14 @@ static void drop_name(struct simdisk_names *names, const char *name)
 
 static void set_length(struct buf *bytes, size_t length)
 {
-    if (length > bytes->length) {
-        char *zeros = buf_reserve(bytes, length - bytes->length);
+    size_t more = length > bytes->length ? length - bytes->length : 0;
+    char *end = buf_reserve(bytes, more);
 
-        if (!zeros)
-            abort();
-        memset(zeros, 0, length - bytes->length);
-    }
+    if (!end)
+        abort();
+    memset(end, 0, more);
     bytes->length = length;
+    bytes->data[length] = '\0';
 }
 
 static void apply(const struct simdisk_change *change, struct buf *bytes,

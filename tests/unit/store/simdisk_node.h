@@ -25,7 +25,7 @@ struct simdisk_change {
     enum change_state state;
     size_t at; /* offset of bytes; the length to grow to, or to have */
     struct buf bytes;
-    char old_name[256]; /* which goes, or "" */
+    char old_name[256];           /* which goes, or "" */
     struct simdisk_name new_name; /* which comes, or "" */
 };
 
@@ -33,9 +33,9 @@ struct simdisk_node {
     bool is_directory;
     int locked_by; /* a descriptor, or -1 */
     int64_t modified;
-    struct buf seen, saved;             /* of a file; saved: without what is in changes */
+    struct buf seen, saved;                  /* of a file; saved: without what is in changes */
     struct simdisk_names names, saved_names; /* of a directory, likewise */
-    struct simdisk_change *changes;     /* in order, since the first that is not durable */
+    struct simdisk_change *changes;          /* in order, since the first that is not durable */
     size_t change_count;
 };
 
