@@ -90,7 +90,7 @@ struct http {
     size_t listener_count;
     struct list requests; /* of struct request, under way */
     size_t request_count;
-    struct list spares;      /* of struct request, for the next ones */
+    struct list spares; /* of struct request, for the next ones */
     size_t spare_count;
     size_t unsent_count; /* answers that the sockets have not taken yet */
     uint64_t connection_count;

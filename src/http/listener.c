@@ -244,17 +244,20 @@ static int open_unix(const struct place *place, struct error *error)
 static bool put_name(struct http_listener *listener, const struct place *place, int fd,
                      struct error *error)
 {
-    struct sockaddr_storage name;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } name = {.v6 = {0}};
     socklen_t length = sizeof name;
 
     if (place->is_unix) {
         (void)snprintf(listener->name, sizeof listener->name, "unix:%s", place->path);
         return true;
     }
-    if (getsockname(fd, (struct sockaddr *)&name, &length) != 0)
+    if (getsockname(fd, &name.any, &length) != 0)
         return error_set_errno(error, errno, "cannot ask for the port");
-    unsigned port = name.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&name)->sin6_port)
-                                               : ntohs(((struct sockaddr_in *)&name)->sin_port);
+    unsigned port = ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
     bool brackets = strchr(place->host, ':') != NULL;
     (void)snprintf(listener->name, sizeof listener->name, "%s%s%s:%u", brackets ? "[" : "",
                    place->any ? "*" : place->host, brackets ? "]" : "", port);

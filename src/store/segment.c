@@ -28,7 +28,7 @@ enum {
     AT_SYNCED = 16,
     AT_CRC = 24,
     AT_ZERO = 28,
-    SCAN_STEP = 65536, /* bytes looked through at once behind a bad frame */
+    SCAN_STEP = 8192, /* bytes looked through at once behind a bad frame */
     DIGITS = 16,
 };
 

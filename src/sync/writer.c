@@ -250,8 +250,10 @@ static void publish_batch(struct writer *writer)
         collection->state = COLLECTION_LIVE;
         collection->identity = writer->batch.identity;
     }
-    stream_publish(writer->stream,
-                   writer->batch.creates ? (struct str){0} : buf_str(&writer->batch.entries));
+    if (writer->batch.creates)
+        stream_publish(writer->stream, (struct str){0});
+    else
+        stream_publish(writer->stream, buf_str(&writer->batch.entries));
 }
 
 static enum step publish_round(struct task *task)

@@ -45,10 +45,10 @@ ssize_t write(int fd, const void *data, size_t length)
     return syscall(SYS_write, fd, data, length);
 }
 
-/* Likewise. */
+/* Likewise. Check measures tests by the other clocks. */
 int clock_gettime(clockid_t id, struct timespec *time)
 {
-    if (log_file_time.tv_sec == 0)
+    if (log_file_time.tv_sec == 0 || id != CLOCK_REALTIME)
         return (int)syscall(SYS_clock_gettime, id, time);
     *time = log_file_time;
     return 0;
@@ -75,6 +75,7 @@ void log_file_set_up(void)
 void log_file_tear_down(void)
 {
     log_close();
+    log_file_time = (struct timespec){0};
     (void)unlink(log_file_path);
     (void)unlink(log_file_old_path);
     (void)rmdir(directory);

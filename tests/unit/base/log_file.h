@@ -12,7 +12,7 @@ enum { LOG_FILE_STAMP_LENGTH = sizeof "2026-11-23T05:09:04.123Z" - 1 };
 /* Of the log, and a free name beside it. */
 extern char log_file_path[96], log_file_old_path[96];
 
-/* What every clock says; all-zero: what the system says. */
+/* What the clock says from which the log takes its time; all-zero: what the system says. */
 extern struct timespec log_file_time;
 
 /* Bytes of the longest write so far. */

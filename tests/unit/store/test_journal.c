@@ -40,7 +40,7 @@ static void end(void)
 static void put_body(struct buf *out, unsigned number)
 {
     buf_append_format(out, "frame %u", number);
-    for (unsigned i = 0; i < number * 97 % 700; i++)
+    for (unsigned i = 0; i < number * 997 % 2000; i++)
         buf_append_byte(out, (char)('a' + (number + i) % 26));
 }
 
@@ -65,9 +65,9 @@ static bool write_frames(unsigned first, unsigned last)
     return ok;
 }
 
-/* What a journal holds. */
+/* What a journal holds. It is read many thousand times, and ck_assert is not cheap. */
 struct reading {
-    bool ok;
+    bool ok, is_strange; /* strange: a good frame that nobody has written */
     unsigned numbers[64], count;
     struct error error;
 };
@@ -88,13 +88,12 @@ static void note_frame(struct reading *reading, uint32_t kind, struct str body)
     struct str rest = body;
     unsigned number = 0;
 
-    ck_assert(str_starts_with(body, STR("frame ")));
     rest = str_slice(rest, 6, rest.length);
     for (size_t i = 0; i < rest.length && rest.data[i] >= '0' && rest.data[i] <= '9'; i++)
         number = number * 10 + (unsigned)(rest.data[i] - '0');
-    ck_assert(is_body(body, number, kind));
-    ck_assert_uint_lt(reading->count, 64);
-    reading->numbers[reading->count++] = number;
+    reading->is_strange |= reading->count == 64 || !is_body(body, number, kind);
+    if (!reading->is_strange)
+        reading->numbers[reading->count++] = number;
 }
 
 static bool read_segment(struct segment *segment, struct reading *reading)
@@ -123,7 +122,7 @@ static void read_journal(struct simdisk *from, struct reading *reading)
     }
     segment_list_clear(&list);
     segment_list_clear(&list);
-    ck_assert_uint_eq(from->misuses, 0);
+    reading->is_strange |= from->misuses > 0 || from->open_files > 1; /* the writer's */
 }
 
 static void assert_numbers(const unsigned *numbers, unsigned count)
@@ -132,8 +131,10 @@ static void assert_numbers(const unsigned *numbers, unsigned count)
 
     read_journal(&simdisk, &reading);
     ck_assert_msg(reading.ok, "%s", reading.error.message);
+    ck_assert(!reading.is_strange);
     ck_assert_uint_eq(reading.count, count);
-    ck_assert_mem_eq(reading.numbers, numbers, count * sizeof *numbers);
+    for (unsigned i = 0; i < count; i++)
+        ck_assert_uint_eq(reading.numbers[i], numbers[i]);
 }
 
 static void assert_damaged(const char *text)
@@ -360,12 +361,14 @@ static void write_three_segments(void)
     journal_close(&journal);
 }
 
-/* The numbers [1, reading->count], and no more than there are. */
-static void assert_begins_well(const struct reading *reading)
+/* Are these the numbers [1, count], but not all there are? */
+static bool is_beginning(const struct reading *reading)
 {
-    ck_assert_uint_le(reading->count, 8);
+    bool ok = !reading->is_strange && reading->count < 8;
+
     for (unsigned i = 0; i < reading->count; i++)
-        ck_assert_uint_eq(reading->numbers[i], i + 1);
+        ok &= reading->numbers[i] == i + 1;
+    return ok;
 }
 
 /* Where the last group begins: below that all is known to have been durable. */
@@ -380,27 +383,25 @@ static size_t find_last_group(void)
     return start;
 }
 
-START_TEST(test_finds_any_flipped_bit)
+/* One of each byte; a checksum misses none or all. */
+START_TEST(test_finds_a_flipped_bit)
 {
     static const char *const names[] = {FIRST_SEGMENT, SECOND_SEGMENT, THIRD_SEGMENT};
     struct buf *bytes;
 
     write_three_segments();
+    size_t last_group = find_last_group();
     bytes = simdisk_find(&simdisk, names[_i]);
     for (size_t at = 0; at < bytes->length; at++) {
-        for (unsigned bit = 0; bit < 8; bit++) {
-            struct reading reading;
+        struct reading reading;
+        char flipped = (char)(1 << at % 8);
 
-            bytes->data[at] = (char)(bytes->data[at] ^ 1 << bit);
-            read_journal(&simdisk, &reading);
-            bytes->data[at] = (char)(bytes->data[at] ^ 1 << bit);
-            assert_begins_well(&reading);
-            ck_assert_msg(reading.count < 8, "byte %zu bit %u", at, bit);
-            if (_i < 2 || at < find_last_group()) {
-                ck_assert_msg(!reading.ok, "byte %zu bit %u", at, bit);
-                ck_assert_int_eq(reading.error.code, ERROR_DAMAGED);
-            }
-        }
+        bytes->data[at] ^= flipped;
+        read_journal(&simdisk, &reading);
+        bytes->data[at] ^= flipped;
+        bool may_be_torn = _i == 2 && at >= last_group;
+        if (!is_beginning(&reading) || !(may_be_torn || reading.error.code == ERROR_DAMAGED))
+            ck_abort_msg("byte %zu", at);
     }
     assert_numbers((unsigned[]){1, 2, 3, 4, 5, 6, 7, 8}, 8);
 }
@@ -418,9 +419,8 @@ START_TEST(test_takes_a_cut_for_damage_where_that_can_be_known)
 
         bytes->length--;
         read_journal(&simdisk, &reading);
-        assert_begins_well(&reading);
-        ck_assert_uint_lt(reading.count, 8);
-        ck_assert_int_eq(reading.ok, _i == 2);
+        if (!is_beginning(&reading) || reading.ok != (_i == 2))
+            ck_abort_msg("%zu bytes left", bytes->length);
     }
 }
 END_TEST
@@ -553,7 +553,7 @@ static void tell_group(unsigned length)
 static void tell_story(void)
 {
     story = (struct story){0};
-    if (!journal_open(&journal, disk, &error) && !journal_open(&journal, disk, &error))
+    if (!journal_open(&journal, disk, &error))
         return;
     tell_group(2);
     tell_group(1);
@@ -577,7 +577,7 @@ static bool fits_story(const struct reading *reading)
 {
     unsigned next = 0;
 
-    if (!reading->ok)
+    if (!reading->ok || reading->is_strange)
         return false;
     for (unsigned number = 1; number <= story.written; number++) {
         bool found = next < reading->count && reading->numbers[next] == number;
@@ -630,18 +630,23 @@ START_TEST(test_survives_every_failing_call)
 }
 END_TEST
 
-enum { CUTS_EACH = 60 };
+enum { CUTS_EACH = 900 };
 
 static void cut_power(struct simdisk *now, void *context)
 {
     (void)simdisk_visit_crashes(now, CUTS_EACH, now->calls, judge, context);
 }
 
+static void cut_power_a_little(struct simdisk *now, void *context)
+{
+    (void)simdisk_visit_crashes(now, CUTS_EACH / 60, now->calls, judge, context);
+}
+
 START_TEST(test_loses_nothing_confirmed_in_any_power_cut)
 {
     simdisk.changed = cut_power;
     tell_story();
-    ck_assert_uint_gt(story.states, 1000);
+    ck_assert_uint_gt(story.states, 1500);
     ck_assert_uint_eq(story.lost, 0);
 }
 END_TEST
@@ -655,12 +660,12 @@ START_TEST(test_loses_nothing_confirmed_when_a_sync_fails_before_the_power)
         begin();
         simdisk.fail_at = call;
         simdisk.fail_with = EIO;
-        simdisk.changed = cut_power;
+        simdisk.changed = cut_power_a_little;
         tell_story();
         ck_assert_msg(story.lost == 0, "call %u: %lu lost", call, story.lost);
         states += story.states;
     }
-    ck_assert_uint_gt(states, 10000);
+    ck_assert_uint_gt(states, 5000);
 }
 END_TEST
 
@@ -703,7 +708,7 @@ static void add_writing(TCase *writing)
 static void add_damage(TCase *damage)
 {
     tcase_add_checked_fixture(damage, begin, end);
-    tcase_add_loop_test(damage, test_finds_any_flipped_bit, 0, 3);
+    tcase_add_loop_test(damage, test_finds_a_flipped_bit, 0, 3);
     tcase_add_loop_test(damage, test_takes_a_cut_for_damage_where_that_can_be_known, 0, 3);
     tcase_add_test(damage, test_drops_a_torn_tail);
     tcase_add_test(damage, test_says_where_the_damage_is_and_what_to_do);

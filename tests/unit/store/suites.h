@@ -1,0 +1,19 @@
+/* suites.h - the suites of this room's test binary, one a file. Check's own header comes last
+ * wherever it is included, so it is not here. */
+#ifndef STORE_SUITES_H
+#define STORE_SUITES_H
+
+struct Suite;
+
+struct Suite *suite_batch(void);
+struct Suite *suite_collection(void);
+struct Suite *suite_database(void);
+struct Suite *suite_disk(void);
+struct Suite *suite_index(void);
+struct Suite *suite_journal(void);
+struct Suite *suite_paths(void);
+struct Suite *suite_replay(void);
+struct Suite *suite_rot(void);
+struct Suite *suite_simdisk(void);
+
+#endif
