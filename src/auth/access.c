@@ -1,16 +1,20 @@
 #include "auth/access.h"
 
-#include "base/siphash.h"
-
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CACHE_SLOTS = 4096, CACHED_TOKEN_MOST = 512 };
+enum { CACHE_SLOT_BITS = 12, CACHE_SLOTS = 1 << CACHE_SLOT_BITS, CACHED_TOKEN_MOST = 512 };
+
+/* The end of a token: of its MAC, 96 bits that nobody can choose or guess. It is what a good token
+ * is found by. */
+struct tail {
+    uint64_t words[2];
+};
 
 /* One token a slot, the latest found good. */
 struct slot {
-    uint64_t hash;
+    struct tail tail;
     uint32_t length; /* 0: empty */
     char text[CACHED_TOKEN_MOST];
     struct token token;
@@ -18,7 +22,6 @@ struct slot {
 
 /* Slots are made when they are first needed. */
 struct access_cache {
-    unsigned char key[SIPHASH_KEY_SIZE];
     struct slot *slots[CACHE_SLOTS];
 };
 
@@ -27,9 +30,7 @@ bool access_open(struct access *access, struct keys *keys, struct error *error)
     access->keys = *keys;
     keys_clear(keys);
     access->cache = calloc(1, sizeof *access->cache);
-    if (!access->cache)
-        return error_set(error, ERROR_NO_MEMORY, "out of memory");
-    return crypto_random(access->cache->key, sizeof access->cache->key, error);
+    return access->cache || error_set(error, ERROR_NO_MEMORY, "out of memory");
 }
 
 static void empty_cache(struct access_cache *cache)
@@ -57,7 +58,8 @@ void access_replace_keys(struct access *access, struct keys *keys)
     keys_clear(keys);
 }
 
-static void remember(struct slot **slot, uint64_t hash, struct str text, const struct token *token)
+static void remember(struct slot **slot, const struct tail *tail, struct str text,
+                     const struct token *token)
 {
     if (text.length > CACHED_TOKEN_MOST)
         return;
@@ -65,28 +67,47 @@ static void remember(struct slot **slot, uint64_t hash, struct str text, const s
         *slot = calloc(1, sizeof **slot);
     if (!*slot)
         return;
-    (*slot)->hash = hash;
+    (*slot)->tail = *tail;
     (*slot)->length = (uint32_t)text.length;
     memcpy((*slot)->text, text.data, text.length);
     (*slot)->token = *token;
 }
 
-/* Who has the whole token has what it takes, so comparing it as text gives nothing away: to be
- * compared at all, 64 bits of a hash with a secret key have to be the same first. */
+/* The slot for a tail. Its bytes are letters of base64, so they are mixed first. */
+static struct slot **slot_of(struct access_cache *cache, const struct tail *tail)
+{
+    const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
+
+    return &cache->slots[(tail->words[0] ^ tail->words[1]) * odd >> (64 - CACHE_SLOT_BITS)];
+}
+
+/* Comparing the whole text gives nothing away, because the tail has to be the same first: who has
+ * that has the token. The tail is compared at once, not letter by letter. */
+static bool is_in(const struct slot *slot, const struct tail *tail, struct str text)
+{
+    return slot &&
+           ((slot->tail.words[0] ^ tail->words[0]) | (slot->tail.words[1] ^ tail->words[1])) == 0 &&
+           str_equals((struct str){slot->text, slot->length}, text);
+}
+
 static bool find_token(struct access *access, struct str text, int64_t now, struct token *token,
                        struct error *error)
 {
-    uint64_t hash = siphash_hash(access->cache->key, text);
-    struct slot **slot = &access->cache->slots[hash % CACHE_SLOTS];
+    struct slot **slot = NULL;
+    struct tail tail;
 
-    if (*slot && (*slot)->hash == hash && (*slot)->token.expires > now &&
-        str_equals((struct str){(*slot)->text, (*slot)->length}, text)) {
-        *token = (*slot)->token;
-        return true;
+    if (text.length > sizeof tail) {
+        memcpy(&tail, text.data + text.length - sizeof tail, sizeof tail);
+        slot = slot_of(access->cache, &tail);
+        if (is_in(*slot, &tail, text) && (*slot)->token.expires > now) {
+            *token = (*slot)->token;
+            return true;
+        }
     }
     if (!token_check(&access->keys, text, now, token, error))
         return false;
-    remember(slot, hash, text, token);
+    if (slot)
+        remember(slot, &tail, text, token);
     return true;
 }
 

@@ -24,9 +24,14 @@ static size_t find_coded(struct str text, bool form)
     return i;
 }
 
-/* Plain runs are copied whole: most texts are one. */
+/* Plain runs are copied whole: most texts are one, which two fast searches tell. */
 bool percent_decode(struct str text, bool form, struct buf *out)
 {
+    if (str_find_byte(text, '%') == text.length &&
+        (!form || str_find_byte(text, '+') == text.length)) {
+        buf_append(out, text);
+        return true;
+    }
     while (text.length > 0) {
         size_t plain = find_coded(text, form);
 

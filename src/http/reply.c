@@ -1,8 +1,11 @@
 #include "http/reply.h"
 
+#include "base/clock.h"
 #include "base/json_write.h"
 #include "http/connection.h"
 #include "http/cors.h"
+
+#include <time.h>
 
 enum {
     BUSY_RETRY_S = 5,   /* what a client waits when told to come back */
@@ -122,11 +125,26 @@ static void put_rare_headers(const struct request *request, struct buf *out)
         put_number_line(out, STR("Content-Length: "), reply_body_length(request));
 }
 
+/* The library would print it anew for each answer. */
+static void put_date(struct http *http, struct buf *out)
+{
+    int64_t now = clock_unix_seconds();
+    struct tm parts;
+    time_t time = (time_t)now;
+
+    if (now != http->date_second && gmtime_r(&time, &parts)) {
+        (void)strftime(http->date, sizeof http->date, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+        http->date_second = now;
+    }
+    put_line(out, STR("Date: "), http->date);
+}
+
 static void put_headers(const struct request *request, struct buf *out)
 {
     const struct reply *reply = &request->reply;
     uint64_t poll_time_s = request->http->services.settings->poll_time_s;
 
+    put_date(request->http, out);
     if (reply->cache == REPLY_NO_STORE)
         buf_append(out, STR("Cache-Control: private, no-store\r\n"));
     else
