@@ -318,6 +318,14 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
     watch_end(&request->watch);
 }
 
+bool connection_has_more(const struct request *request)
+{
+    struct evhttp_connection *connection = evhttp_request_get_connection(request->evhttp);
+    struct bufferevent *bufferevent = evhttp_connection_get_bufferevent(connection);
+
+    return evbuffer_get_length(bufferevent_get_input(bufferevent)) > 0;
+}
+
 void connection_watch_hangup(struct request *request)
 {
     struct evhttp_connection *connection = evhttp_request_get_connection(request->evhttp);

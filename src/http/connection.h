@@ -15,6 +15,9 @@ void connection_drop_body(struct request *request, size_t length);
 /* The request goes on after this turn: its task is cancelled when the connection breaks. */
 void connection_hold(struct request *request);
 
+/* True if the client has sent more than this request already: then it is not to be held. */
+bool connection_has_more(const struct request *request);
+
 /* For a request held long: ends its watch when the client goes away or sends more. Harmless if it
  * cannot be set up. */
 void connection_watch_hangup(struct request *request);

@@ -95,7 +95,7 @@ struct http {
     size_t unsent_count; /* answers that the sockets have not taken yet */
     uint64_t connection_count;
     bool draining;
-    int64_t date_second;     /* of date, the value of the Date header */
+    int64_t date_second; /* of date, the value of the Date header */
     char date[32];
     struct http_stats stats;
     uint64_t next_id;   /* of requests */

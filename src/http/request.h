@@ -82,6 +82,7 @@ struct request {
     /* What single routes need while they wait. */
     struct objects objects;
     struct append_wait append_wait;
+    bool names_no_collection; /* the answer to a POST has to tell the id */
     struct pull pull;
     struct watch watch;
     struct event *hangup; /* while held: the client has gone or sends more */

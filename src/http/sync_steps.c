@@ -29,7 +29,8 @@ static enum step wait_for_news(struct task *task)
 
     if (wait_ms > most_ms)
         wait_ms = most_ms;
-    if (wait_ms == 0 || request->http->draining || !pull_is_idle(request->stream, &request->query))
+    if (wait_ms == 0 || request->http->draining || connection_has_more(request) ||
+        !pull_is_idle(request->stream, &request->query))
         return STEP_NEXT;
     connection_watch_hangup(request);
     return watch_start(&request->watch, request->stream, &request->query, wait_ms, task);
@@ -105,6 +106,59 @@ static enum step read_objects(struct task *task)
     return STEP_NEXT;
 }
 
+static void put_counters(const struct request *request, uint64_t first, uint64_t count,
+                         struct buf *body)
+{
+    char id[STREAM_ID_TEXT_SIZE];
+
+    buf_append(body, STR("{\"object_counters\":["));
+    for (uint64_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_append_byte(body, ',');
+        buf_append_u64(body, first + i);
+    }
+    buf_append_byte(body, ']');
+    if (request->names_no_collection && request->stream->collection.state == COLLECTION_LIVE) {
+        stream_put_id(request->stream, id);
+        json_write_string_member(body, "collection_id", str_of(id));
+    }
+}
+
+static void put_client_seq(const struct request *request, struct buf *body)
+{
+    const struct stream *stream = request->stream;
+    struct clients_batch last = {0};
+
+    if (request->query.client.length == 0)
+        return;
+    if (stream->collection.state == COLLECTION_LIVE)
+        (void)clients_find_last(stream, clients_hash(stream, request->query.client), &last);
+    json_write_u64_member(body, "client_seq", last.seq);
+}
+
+/* Nothing to store needs no place in the queue. */
+static enum step answer_empty(struct task *task)
+{
+    struct request *request = request_of(task);
+    struct buf *body = &request->reply.body;
+
+    request->names_no_collection = request->query.collection_id.length == 0;
+    if (request->objects.count > 0)
+        return STEP_NEXT;
+    if (!stream_load(request->stream, &task->error))
+        return STEP_FAIL;
+    if (request->query.client.length > 0) {
+        enum step outcome = clients_load(&request->pull.database, request->stream, task);
+
+        if (outcome != STEP_NEXT)
+            return outcome;
+    }
+    put_counters(request, 0, 0, body);
+    put_client_seq(request, body);
+    buf_append_byte(body, '}');
+    return buf_ok(body, &task->error) ? STEP_DONE : STEP_FAIL;
+}
+
 static enum step queue_append(struct task *task, enum append_kind kind, struct buf *reason)
 {
     struct request *request = request_of(task);
@@ -127,20 +181,8 @@ static enum step append_objects(struct task *task)
 static void put_stored(const struct request *request, struct buf *body)
 {
     const struct append *append = request->append_wait.append;
-    char id[STREAM_ID_TEXT_SIZE];
 
-    buf_append(body, STR("{\"object_counters\":["));
-    for (uint64_t i = 0; i < append->count; i++) {
-        if (i > 0)
-            buf_append_byte(body, ',');
-        buf_append_u64(body, append->first_counter + i);
-    }
-    buf_append_byte(body, ']');
-    if (append->query.collection_id.length == 0 &&
-        request->stream->collection.state == COLLECTION_LIVE) {
-        stream_put_id(request->stream, id);
-        json_write_string_member(body, "collection_id", str_of(id));
-    }
+    put_counters(request, append->first_counter, append->count, body);
     if (append->query.client.length > 0)
         json_write_u64_member(body, "client_seq", append->client_seq);
     buf_append_byte(body, '}');
@@ -171,11 +213,17 @@ static enum step answer_append(struct task *task)
 }
 
 const struct step_entry append_steps[] = {
-    STEP(request_check_query), STEP(request_check_access),
-    STEP(open_objects),        STEP(read_objects),
-    STEP(find_stream),         STEP(append_objects),
-    STEP(answer_append),       STEP(pull_objects),
-    STEP(answer_pull),         {0},
+    STEP(request_check_query),
+    STEP(request_check_access),
+    STEP(open_objects),
+    STEP(read_objects),
+    STEP(find_stream),
+    STEP(answer_empty),
+    STEP(append_objects),
+    STEP(answer_append),
+    STEP(pull_objects),
+    STEP(answer_pull),
+    {0},
 };
 
 /* One JSON object; stored compact, as all that clients send. */
