@@ -192,7 +192,7 @@ class Server {
     async learnAddresses() {
         const expected = countListeners(this.conf);
         this.listeners = await this.log.waitFor((text) => {
-            const found = [...text.matchAll(/listening on (\S+)/g)].map((match) => match[1]);
+            const found = [...text.matchAll(/listening on ([^\s"]+)/g)].map((match) => match[1]);
             return found.length >= expected && found;
         }, 'waiting for "listening on ADDRESS"');
         this.port = firstPort(this.listeners);
@@ -200,7 +200,7 @@ class Server {
         this.adminPort = Number((await this.waitForLog(/admin on 127\.0\.0\.1:(\d+)/))[1]);
         this.adminUrl = `http://127.0.0.1:${this.adminPort}`;
         if (/^dev_login\s+on/m.test(this.conf)) {
-            this.devToken = (await this.waitForLog(/dev login token: (\S+)/))[1];
+            this.devToken = (await this.waitForLog(/dev login token: ([^\s"]+)/))[1];
         }
     }
 

@@ -1,0 +1,76 @@
+/* What two parsers could read differently is refused, and what follows on the connection never runs.
+ * Each attack is followed by a marker: a second request that must not be answered. */
+'use strict';
+
+const assert = require('node:assert/strict');
+const { test, before, after } = require('node:test');
+const { startServer, collection, login, raw } = require('./lib/server.js');
+
+let server;
+let token;
+
+before(async () => {
+    server = await startServer();
+    token = await login(server, 'ann@example.org');
+});
+after(() => server.stop());
+
+const marker = 'GET /marker HTTP/1.1\r\nHost: x\r\n\r\n';
+const post = (headers, body) =>
+    `POST /app.example/ann@example.org/frame?auth=${token} HTTP/1.1\r\nHost: x\r\n${headers}\r\n\r\n${body}`;
+
+const attacks = {
+    'two different lengths': () => post('Content-Length: 4\r\nContent-Length: 40', `[{}]${marker}`),
+    'the same length twice': () => post('Content-Length: 4\r\nContent-Length: 4', `[{}]${marker}`),
+    'a length with a sign': () => post('Content-Length: +4', `[{}]${marker}`),
+    'a blank before the colon': () => post('Content-Length : 4', `[{}]${marker}`),
+    'an unknown transfer encoding': () => post('Transfer-Encoding: xchunked', `4\r\n[{}]\r\n0\r\n\r\n${marker}`),
+    'length and transfer encoding': () =>
+        post('Content-Length: 4\r\nTransfer-Encoding: chunked', `4\r\n[{}]\r\n0\r\n\r\n${marker}`),
+    'a transfer encoding with blanks': () =>
+        post('Transfer-Encoding : chunked', `4\r\n[{}]\r\n0\r\n\r\n${marker}`),
+    'a GET with a body': () =>
+        `GET /info HTTP/1.1\r\nHost: x\r\nContent-Length: ${marker.length}\r\n\r\n${marker}`,
+    'two hosts': () => `GET /info HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n${marker}`,
+};
+for (const [name, make] of Object.entries(attacks)) {
+    test(`refused and closed: ${name}`, async () => {
+        const answer = await raw(server.port, make());
+        assert.match(answer, /^HTTP\/1\.[01] (400|411|501) /);
+        assert.doesNotMatch(answer, /marker|404/);
+        assert.equal(answer.match(/HTTP\/1\.[01] \d/g).length, 1, answer);
+    });
+}
+
+test('chunked bodies are not taken', async () => {
+    const answer = await raw(server.port, post('Transfer-Encoding: chunked', `4\r\n[{}]\r\n0\r\n\r\n${marker}`));
+    assert.match(answer, /^HTTP\/1\.1 400 /);
+    assert.doesNotMatch(answer, /marker/);
+});
+
+test('nothing of these attacks was stored', async () => {
+    const answer = await collection(server, { bucket: 'frame', token }).get();
+    assert.deepEqual(answer.json, { objects: [] });
+});
+
+test('pipelined requests are answered in order', async () => {
+    const one = 'GET /info HTTP/1.1\r\nHost: x\r\n\r\n';
+    const answer = await raw(server.port,
+        `${one}${marker}${one.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')}`);
+    assert.deepEqual(answer.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 200']);
+});
+
+test('headers beyond max_header_bytes are refused', async () => {
+    const answer = await raw(server.port,
+        `GET /info HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20000)}\r\n\r\n`);
+    assert.doesNotMatch(answer, / 200 /);
+});
+
+test('a client that leaves in the middle of anything does no harm', async () => {
+    const request = post('Content-Length: 100', '[{"id":1,');
+    await Promise.all(Array.from({ length: 20 }, (_, i) =>
+        raw(server.port, request.slice(0, 10 + i * 7), { until: /^/ })));
+    const held = `GET /app.example/ann@example.org/held?auth=${token}&wait=50 HTTP/1.1\r\nHost: x\r\n\r\n`;
+    await Promise.all(Array.from({ length: 20 }, () => raw(server.port, held, { until: /^/ })));
+    assert.equal((await server.request('GET', '/info')).status, 200);
+});
