@@ -424,7 +424,7 @@ static bool sync_others(struct disk *disk, const char *path, uint64_t generation
 static bool note_synced(struct file *index, uint64_t generation, uint64_t count,
                         struct error *error)
 {
-    unsigned char bytes[INDEX_HEADER_SIZE];
+    unsigned char bytes[INDEX_HEADER_SIZE], old[INDEX_HEADER_SIZE];
     struct index_header header;
     struct error cause;
 
@@ -434,10 +434,15 @@ static bool note_synced(struct file *index, uint64_t generation, uint64_t count,
         return error_set(error, cause.code, "%s: %s", index->name, cause.message);
     if (header.generation != generation || header.synced_count >= count)
         return true;
+    memcpy(old, bytes, sizeof old);
     header.synced_count = count;
     index_write_header(bytes, &header);
-    return file_write_at(index, (struct str){(const char *)bytes, sizeof bytes}, 0, error) &&
-           file_sync(index, error);
+    if (file_write_at(index, (struct str){(const char *)bytes, sizeof bytes}, 0, error))
+        return file_sync(index, error);
+    /* Half a header would make all of it unreadable. */
+    if (!file_write_at(index, (struct str){(const char *)old, sizeof old}, 0, &cause))
+        *error = cause;
+    return false;
 }
 
 /* Counted before anything is synced: these entries, and so their records, are all there then. */

@@ -275,8 +275,11 @@ bool database_find_counter(struct database *database, uint64_t counter, uint64_t
         return false;
     if (*position == 0)
         return true;
-    return read_chained(database, *position - 1, 1, pair, error) &&
-           check_pair(database, *position - 1, pair, error);
+    if (!read_chained(database, *position - 1, 1, pair, error) ||
+        !check_pair(database, *position - 1, pair, error))
+        return false;
+    return pair[1].counter <= counter ||
+           damaged(&database->index, offset_of(*position - 1), "counters are out of order", error);
 }
 
 /* entries[0] is the one before them. */
@@ -322,11 +325,10 @@ static bool read_chunk(struct database *database, uint64_t first, size_t count, 
     char *to = buf_reserve(out, length);
     if (!to)
         return buf_ok(out, error);
-    if (!file_read_at(&database->data, to, length, entries[0].end, error) ||
-        !check_records(database, entries, count, (struct str){to, length}, error))
-        return false;
-    buf_grow(out, length);
-    return true;
+    bool ok = file_read_at(&database->data, to, length, entries[0].end, error) &&
+              check_records(database, entries, count, (struct str){to, length}, error);
+    buf_grow(out, ok ? length : 0);
+    return ok;
 }
 
 bool database_read_records(struct database *database, uint64_t first, size_t count, struct buf *out,

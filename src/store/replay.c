@@ -63,6 +63,20 @@ static bool read_index_header(struct disk *disk, struct touched *touched, struct
     return ok;
 }
 
+/* The index of a collection whose first batch was cancelled goes before anything else, so that what
+ * was there before it is there again: a deletion, mostly, that frames may still have to tell. */
+static bool forget_cancelled(struct replay *replay, struct touched *touched, struct error *error)
+{
+    char name[PATHS_SIZE];
+
+    if (!touched->is_live || !cancels_test(&replay->cancels, touched->header.id, 0, 0))
+        return true;
+    touched->is_live = false;
+    touched->is_changed = true;
+    paths_put_index(name, touched->path);
+    return disk_unlink(replay->disk, name, error);
+}
+
 static struct touched *find_touched(struct replay *replay, const char *path, struct error *error)
 {
     struct table_node *node = table_find(&replay->table, str_of(path));
@@ -80,7 +94,10 @@ static struct touched *find_touched(struct replay *replay, const char *path, str
     table_insert(&replay->table, &touched->node);
     list_append(&replay->list, &touched->link);
     replay->report->collections++;
-    return read_index_header(replay->disk, touched, error) ? touched : NULL;
+    return read_index_header(replay->disk, touched, error) &&
+                   forget_cancelled(replay, touched, error)
+               ? touched
+               : NULL;
 }
 
 static bool is_same_id(const struct touched *touched, const unsigned char *id)
@@ -136,25 +153,17 @@ static bool write_batch(struct replay *replay, struct touched *touched, const st
     return true;
 }
 
-/* Of a new collection the index goes, so that what was there before is there again. Of others what
- * the attempt has left behind the head is cut at the end; but only where the checkpoint ends, for
- * within it there is nothing left. */
+/* What the attempt may have left behind the head is cut at the end; but only where the checkpoint
+ * ends, for within it there is nothing left. */
 static bool pass_over_cancelled(struct replay *replay, struct touched *touched,
                                 const struct batch *batch, struct error *error)
 {
-    char name[PATHS_SIZE];
     bool is_there;
 
     replay->report->cancelled++;
     if (!is_same_id(touched, batch->identity.id) || touched->is_known ||
         touched->header.synced_count != batch->before.count)
         return true;
-    if (batch->creates) {
-        paths_put_index(name, touched->path);
-        touched->is_live = false;
-        touched->is_changed = true;
-        return disk_unlink(replay->disk, name, error);
-    }
     if (!find_in_index(replay, touched, &batch->before, &is_there, error))
         return false;
     if (is_there) {

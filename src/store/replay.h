@@ -6,6 +6,9 @@
  * headers note it, and the segments are removed. A crash in the middle changes nothing: the next
  * start does it again.
  *
+ * A tail torn by the crash is dropped: nobody was told of it. Damage is not passed over
+ * (segment.h): ERROR_DAMAGED names file and offset, and no file has been touched then.
+ *
  * A frame goes into its database only where that stands exactly before it (generation, count, end,
  * crc of the entry before). What a checkpoint vouches for is passed over. A frame that fits nowhere
  * is not forced: its collection is left alone and counted as refused, all segments are kept as

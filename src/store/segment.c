@@ -80,21 +80,26 @@ static void add_name(struct segment_list *list, struct str name)
         list->sequences[list->count++] = sequence;
 }
 
+static bool note_names(struct segment_list *list, struct str names, struct error *error)
+{
+    struct str name;
+
+    list->sequences = calloc(names.length / (DIGITS + 1) + 1, sizeof *list->sequences);
+    if (!list->sequences)
+        return error_set(error, ERROR_NO_MEMORY, "out of memory for the journal");
+    while (str_split(&names, '\0', &name))
+        add_name(list, name);
+    qsort(list->sequences, list->count, sizeof *list->sequences, compare);
+    return true;
+}
+
 bool segment_list(struct segment_list *list, struct disk *disk, struct error *error)
 {
     struct buf names = {0};
 
     *list = (struct segment_list){0};
-    bool ok = disk_list(disk, ".journal", &names, error) && buf_ok(&names, error);
-    if (ok) {
-        list->sequences = calloc(names.length / (DIGITS + 1) + 1, sizeof *list->sequences);
-        ok = list->sequences || error_set(error, ERROR_NO_MEMORY, "out of memory for the journal");
-    }
-    struct str rest = buf_str(&names), name;
-    while (ok && str_split(&rest, '\0', &name))
-        add_name(list, name);
-    if (ok)
-        qsort(list->sequences, list->count, sizeof *list->sequences, compare);
+    bool ok = disk_list(disk, ".journal", &names, error) && buf_ok(&names, error) &&
+              note_names(list, buf_str(&names), error);
     buf_clear(&names);
     return ok;
 }
@@ -215,7 +220,7 @@ bool segment_open(struct segment *segment, struct disk *disk, const struct segme
         ok = ask_next(segment, disk, list->sequences[i + 1], error);
     segment->at = JOURNAL_HEADER_SIZE;
     /* The header is synced before anything is written behind it. */
-    if (ok && !is_good && (segment->size > JOURNAL_HEADER_SIZE || segment->limit != UINT64_MAX))
+    if (ok && !is_good && segment->size > JOURNAL_HEADER_SIZE)
         ok = complain(segment, 0, "the header is damaged", error);
     if (ok && segment->limit != UINT64_MAX && segment->limit > segment->size)
         ok = complain(segment, segment->size, "the file ends too early", error);

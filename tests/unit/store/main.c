@@ -12,11 +12,14 @@ int main(void)
     srunner_add_suite(runner, suite_index());
     srunner_add_suite(runner, suite_batch());
     srunner_add_suite(runner, suite_collection());
+    srunner_add_suite(runner, suite_collection_info());
     srunner_add_suite(runner, suite_database());
     srunner_add_suite(runner, suite_rot());
     srunner_add_suite(runner, suite_simdisk());
     srunner_add_suite(runner, suite_journal());
+    srunner_add_suite(runner, suite_segment());
     srunner_add_suite(runner, suite_replay());
+    srunner_add_suite(runner, suite_replay_faults());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

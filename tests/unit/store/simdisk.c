@@ -388,7 +388,8 @@ bool simdisk_equals(const struct simdisk *a, const struct simdisk *b)
     return node_equals(a->root, b->root);
 }
 
-/* What picks leave of `from` and all below it, as a new and durable part of `to`. */
+/* What picks leave of `from` and all below it, as a new and durable part of `to`. Without picks
+ * what is seen. */
 static struct simdisk_node *save_tree(const struct simdisk_node *from, struct simdisk *to,
                                       struct simdisk_picks *picks)
 {
@@ -410,9 +411,7 @@ static void save_disk(const struct simdisk *simdisk, struct simdisk *saved,
 
 void simdisk_copy(const struct simdisk *simdisk, struct simdisk *copy)
 {
-    struct simdisk_picks picks = {.kind = PICK_EVERYTHING};
-
-    save_disk(simdisk, copy, &picks);
+    save_disk(simdisk, copy, NULL);
 }
 
 static uint64_t count_states(const struct simdisk *simdisk)

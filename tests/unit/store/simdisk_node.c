@@ -256,15 +256,20 @@ uint64_t node_count_states(const struct simdisk_node *node)
     return bits < 32 ? orders << bits : UINT64_MAX;
 }
 
-void node_save(const struct simdisk_node *from, struct simdisk_node *to,
-               struct simdisk_picks *picks)
+static void copy_content(struct simdisk_node *to, const struct buf *bytes,
+                         const struct simdisk_names *names)
+{
+    buf_append(&to->seen, buf_str(bytes));
+    for (size_t i = 0; i < names->count; i++)
+        put_name(&to->names, &names->items[i]);
+}
+
+static void save_changes(const struct simdisk_node *from, struct simdisk_node *to,
+                         struct simdisk_picks *picks)
 {
     size_t waiting = count_changes(from, CHANGE_WAITING);
     size_t in_order = from->is_directory ? pick(picks, waiting + 1) : 0;
 
-    buf_append(&to->seen, buf_str(&from->saved));
-    for (size_t i = 0; i < from->saved_names.count; i++)
-        put_name(&to->names, &from->saved_names.items[i]);
     for (size_t i = 0; i < from->change_count; i++) {
         const struct simdisk_change *change = &from->changes[i];
         bool is_saved = change->state == CHANGE_DURABLE;
@@ -276,7 +281,18 @@ void node_save(const struct simdisk_node *from, struct simdisk_node *to,
         if (is_saved)
             apply(change, &to->seen, &to->names);
     }
+}
+
+void node_save(const struct simdisk_node *from, struct simdisk_node *to,
+               struct simdisk_picks *picks)
+{
     to->modified = from->modified;
+    if (!picks) {
+        copy_content(to, &from->seen, &from->names);
+        return;
+    }
+    copy_content(to, &from->saved, &from->saved_names);
+    save_changes(from, to, picks);
 }
 
 void node_settle(struct simdisk_node *node)

@@ -71,7 +71,8 @@ void node_sync(struct simdisk_node *node, bool works);
 /* In how many ways a power cut can leave it; UINT64_MAX stands for that many or more. */
 uint64_t node_count_states(const struct simdisk_node *node);
 
-/* Makes `to`, which is fresh, see what a power cut leaves of `from`. */
+/* Makes `to`, which is fresh, see what a power cut leaves of `from`; or what that sees if picks is
+ * NULL. */
 void node_save(const struct simdisk_node *from, struct simdisk_node *to,
                struct simdisk_picks *picks);
 

@@ -7,13 +7,16 @@ struct Suite;
 
 struct Suite *suite_batch(void);
 struct Suite *suite_collection(void);
+struct Suite *suite_collection_info(void);
 struct Suite *suite_database(void);
 struct Suite *suite_disk(void);
 struct Suite *suite_index(void);
 struct Suite *suite_journal(void);
 struct Suite *suite_paths(void);
 struct Suite *suite_replay(void);
+struct Suite *suite_replay_faults(void);
 struct Suite *suite_rot(void);
+struct Suite *suite_segment(void);
 struct Suite *suite_simdisk(void);
 
 #endif
