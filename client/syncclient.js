@@ -304,8 +304,7 @@ Sync.Service = class Service {
     }, callback);
   }
 
-  /* Whether a held request makes sense: only a known collection can have news. */
-  canWait() { return Boolean(this.server.collectionPath && this._state.collectionId); }
+  canWait() { return Boolean(this.server.collectionPath); }
 
   /* Calls back with (error, true) when there is something to get, (null, false) when the time
    * passed without. Only a hint: the objects come by syncNow, on the one way that keeps promise
@@ -314,7 +313,7 @@ Sync.Service = class Service {
     const aborter = new AbortController();
     const state = this._state;
     this.server.get(state.position, (error, answer) => {
-      if (!aborter.signal.aborted) callback(error, Boolean(answer));
+      if (!aborter.signal.aborted) callback(error, isNews(answer));
     }, {collection_id: state.collectionId, limit: 1, wait: seconds}, aborter.signal);
     return () => aborter.abort();
   }
@@ -643,6 +642,13 @@ function answered(error) {
     error.code === 507;
 }
 
+/* Whether an answer is more than "no such collection yet". */
+function isNews(answer) {
+  if (!answer) return false;
+  return Boolean(answer.objects && answer.objects.length || answer.collection_changed ||
+    answer.collection_deleted);
+}
+
 /* The last version of each object, in order, without this client's own. An own version that came
  * last hides earlier ones of others: it was made in knowledge of them. */
 function newest(entries, mine) {
@@ -745,7 +751,6 @@ Sync.Scheduler = class Scheduler {
       const delay = Math.min(minPeriod, liveRetryDelay * Math.pow(2, this._failures - 1));
       return Math.round(delay * (0.5 + env.random() / 2));
     }
-    if (this._wait && !this._slow && !this.service.canWait()) return this.settings.emptyPeriod;
     const usual = this._slow ? maxPeriod : normalPeriod;
     return Math.min(maxPeriod, usual + this._failures * failureIncrease);
   }
@@ -822,7 +827,6 @@ Sync.Scheduler.prototype.settings = {
   normalPeriod: 5 * 60 * 1000,
   immediateUpdateDelay: 500,
   liveRetryDelay: 1000,              // with `wait`: first retry, doubled up to minPeriod
-  emptyPeriod: 5 * 1000,             // with `wait`: until somebody writes the first object
 };
 
 /* ---- Authenticators: who the user is -------------------------------------------------------- */

@@ -47,16 +47,11 @@ bool utf8_feed(struct utf8 *utf8, struct str text)
     return true;
 }
 
-bool utf8_is_complete(const struct utf8 *utf8)
-{
-    return utf8->left == 0;
-}
-
 bool utf8_check(struct str text)
 {
     struct utf8 utf8 = {0};
 
-    return utf8_feed(&utf8, text) && utf8_is_complete(&utf8);
+    return utf8_feed(&utf8, text) && utf8.left == 0;
 }
 
 struct str utf8_trim(struct str text)

@@ -5,17 +5,14 @@
 
 #include "base/str.h"
 
-/* All-zero is the state between two characters. */
+/* All-zero to begin. */
 struct utf8 {
-    unsigned char left;      /* continuation bytes still to come */
+    unsigned char left;      /* continuation bytes still to come; 0: between two characters */
     unsigned char low, high; /* range of the next one */
 };
 
 /* False at the first bad byte; the state is then useless. */
 bool utf8_feed(struct utf8 *utf8, struct str text);
-
-/* True if the text fed so far does not end inside a character. */
-bool utf8_is_complete(const struct utf8 *utf8);
 
 /* Of a whole text. */
 bool utf8_check(struct str text);

@@ -40,18 +40,13 @@ static const struct {
     [ERROR_CONF] = {500, 0},
 };
 
-int reply_status_of(enum error_code code)
-{
-    return code < ERROR_COUNT ? answers[code].status : 500;
-}
-
 void reply_put_error(struct request *request, const struct error *error)
 {
     struct reply *reply = &request->reply;
     struct buf *body = &reply->body;
     struct str errors = buf_str(&request->objects.errors);
 
-    reply->status = reply_status_of(error->code);
+    reply->status = answers[error->code].status;
     reply->retry_after_s = answers[error->code].retry_after_s;
     site_release(reply->file);
     reply->file = NULL;

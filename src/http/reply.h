@@ -8,9 +8,6 @@
  * objects, "errors". Whatever else the reply held is dropped. */
 void reply_put_error(struct request *request, const struct error *error);
 
-/* Status of a kind of failure. */
-int reply_status_of(enum error_code code);
-
 /* Bytes of what follows the headers. */
 size_t reply_body_length(const struct request *request);
 

@@ -143,8 +143,3 @@ void operation_end(struct operation *operation)
         loop_run_soon(task->loop, &task->resume);
     }
 }
-
-bool operation_is_under_way(const struct operation *operation)
-{
-    return operation->task != NULL;
-}

@@ -112,6 +112,4 @@ enum step operation_begin(struct operation *operation, struct task *task,
  * unless the step returns STEP_WAIT afterwards all the same. Harmless when nobody waits. */
 void operation_end(struct operation *operation);
 
-bool operation_is_under_way(const struct operation *operation);
-
 #endif

@@ -92,7 +92,7 @@ static void note_last(struct head *head, const struct index_entry *last)
 static bool check_tail(struct database *database, struct error *error)
 {
     struct head *head = &database->head;
-    struct index_entry pair[2];
+    struct index_entry pair[2] = {{0}};
     uint64_t data_size;
 
     if (head->count < database->header.synced_count)

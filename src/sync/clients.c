@@ -87,7 +87,7 @@ static void note_entry(struct clients *clients, const struct index_entry *entry)
         clients->batch_count = 0;
 }
 
-bool clients_are_known(const struct stream *stream)
+static bool are_known(const struct stream *stream)
 {
     if (stream->collection.state != COLLECTION_LIVE)
         return true;
@@ -113,7 +113,7 @@ enum step clients_load(struct database *database, struct stream *stream, struct 
 {
     const struct head *head = &stream->collection.head;
 
-    if (clients_are_known(stream))
+    if (are_known(stream))
         return STEP_NEXT;
     if (stream->clients && stream->clients->failed)
         clients_free(&stream->clients);

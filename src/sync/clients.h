@@ -23,15 +23,12 @@ struct clients_batch {
 /* The keyed hash under which the index of a live collection knows a client id. */
 uint64_t clients_hash(const struct stream *stream, struct str client);
 
-/* True if the stream's table is complete, so that clients_find_last may be asked. */
-bool clients_are_known(const struct stream *stream);
-
 /* One slice: STEP_YIELD while there is more to look through, STEP_NEXT when the table is complete
  * (at once if it was), STEP_FAIL with task->error. database: all-zero to begin; opened while it is
  * needed, to be closed by the caller. */
 enum step clients_load(struct database *database, struct stream *stream, struct task *task);
 
-/* The newest batch of this client; false: none is known. */
+/* The newest batch of this client; false: none is known. The table must be complete. */
 bool clients_find_last(const struct stream *stream, uint64_t client, struct clients_batch *batch);
 
 /* Looks for a batch that is not the client's newest: one slice, STEP_YIELD, STEP_NEXT with *found

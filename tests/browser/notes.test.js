@@ -53,8 +53,17 @@ function inState(page, state) {
 }
 
 async function addNote(page, text) {
+    const before = await page.locator('li.note').count();
+
     await page.fill('#new-note textarea', text);
     await page.click('#add');
+    await texts(page, before + 1);
+}
+
+/* The page's own count is of use once it shows the change, as addNote waits for. */
+function allSent(page) {
+    return page.waitForSelector('#status[data-state=synced][data-pending="0"]',
+        { state: 'attached' });
 }
 
 /* What the notes say, once there are `count` of them. */
@@ -99,7 +108,7 @@ test('another user sees nothing of it', async () => {
     const eve = await openApp('eve@example.org');
 
     await addNote(ann.page, 'private');
-    await inState(ann.page, 'synced');
+    await allSent(ann.page);
     assert.deepEqual(await texts(eve.page, 0), []);
     await ann.context.close();
     await eve.context.close();
@@ -113,7 +122,7 @@ test('notes written offline are there after a reload, and reach the server later
     await addNote(one.page, 'on the train');
     await inState(one.page, 'offline');
     await one.context.setOffline(false);
-    await inState(one.page, 'synced');
+    await allSent(one.page);
     const two = await openApp('offline@example.org');
     assert.deepEqual(await texts(two.page, 1), ['on the train']);
     await one.context.close();
@@ -124,7 +133,7 @@ test('nothing is lost when the server is killed and started again', async () => 
     const one = await openApp('kill@example.org');
 
     await addNote(one.page, 'before');
-    await inState(one.page, 'synced');
+    await allSent(one.page);
     await server.kill();
     await addNote(one.page, 'while it was down');
     await inState(one.page, 'offline');
@@ -137,7 +146,7 @@ test('nothing is lost when the server is killed and started again', async () => 
     await one.page.goto('about:blank');
     await one.page.goto(`${server.url}/#dev=${server.devToken}`);
     await one.page.click('form#login button');
-    await inState(one.page, 'synced');
+    await allSent(one.page);
     assert.deepEqual(await texts(two.page, 2), ['before', 'while it was down']);
     await one.context.close();
     await two.context.close();

@@ -306,15 +306,16 @@ test('with wait, an own change does not come back as news', async () => {
     [['GET', undefined], ['POST', undefined], ['GET', '25']]);
 });
 
-test('with wait, an empty collection is polled every five seconds until it has an id', async () => {
+test('with wait, the first object of a collection arrives as it is written', async () => {
   const world = new World();
   const {app} = world.open({wait: 25});
   await world.clock.pass(0);
-  assert.deepStrictEqual(world.clock.due, [5 * SECOND]);
+  await world.clock.pass(60 * SECOND);
+  assert.deepStrictEqual(world.server.requests.map(r => r.query.wait),
+    [undefined, '25', '25', '25']); // an empty answer is no reason for a sync
   world.server.append([{id: 'a', type: 'note', data: 1}]);
-  await world.clock.pass(5 * SECOND);
+  await world.clock.pass(0);
   assert.strictEqual(app.data('a'), 1);
-  assert.ok(world.server.requests.every(r => !r.query.wait || r.query.collection_id));
 });
 
 test('with wait, a held request is given up ten seconds after its time', async () => {

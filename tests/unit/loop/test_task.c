@@ -283,8 +283,8 @@ START_TEST(test_task_ending_an_operation_twice_is_harmless)
     operation_end(&job.first.operation);
     operation_end(&job.first.operation);
     ck_assert_int_eq(job.task.state, TASK_WAITING);
-    ck_assert(!operation_is_under_way(&job.first.operation));
-    ck_assert(operation_is_under_way(&job.second.operation));
+    ck_assert_ptr_null(job.first.operation.task);
+    ck_assert_ptr_nonnull(job.second.operation.task);
     operation_end(&job.second.operation);
     ck_assert_int_eq(job.task.state, TASK_WOKEN);
     run_loop();
