@@ -90,8 +90,9 @@ static bool is_in(const struct slot *slot, const struct tail *tail, struct str t
            str_equals((struct str){slot->text, slot->length}, text);
 }
 
-static bool find_token(struct access *access, struct str text, int64_t now, struct token *token,
-                       struct error *error)
+/* The token's content, in its slot or, where that cannot be, in *room. NULL on failure. */
+static const struct token *find_token(struct access *access, struct str text, int64_t now,
+                                      struct token *room, struct error *error)
 {
     struct slot **slot = NULL;
     struct tail tail;
@@ -99,16 +100,14 @@ static bool find_token(struct access *access, struct str text, int64_t now, stru
     if (text.length > sizeof tail) {
         memcpy(&tail, text.data + text.length - sizeof tail, sizeof tail);
         slot = slot_of(access->cache, &tail);
-        if (is_in(*slot, &tail, text) && (*slot)->token.expires > now) {
-            *token = (*slot)->token;
-            return true;
-        }
+        if (is_in(*slot, &tail, text) && (*slot)->token.expires > now)
+            return &(*slot)->token;
     }
-    if (!token_check(&access->keys, text, now, token, error))
-        return false;
+    if (!token_check(&access->keys, text, now, room, error))
+        return NULL;
     if (slot)
-        remember(slot, &tail, text, token);
-    return true;
+        remember(slot, &tail, text, room);
+    return room;
 }
 
 /* An address as 16 bytes, IPv4 mapped into IPv6, so that both spellings of one are equal. */
@@ -184,13 +183,15 @@ static bool is_trusted_peer(const struct access *access, const char *peer)
     return false;
 }
 
-static bool refuse(struct error *error, const char *why)
+static const struct token *refuse(struct error *error, const char *why)
 {
-    return error_set(error, ERROR_UNAUTHORIZED, "%s", why);
+    error_set(error, ERROR_UNAUTHORIZED, "%s", why);
+    return NULL;
 }
 
 /* "email/domain", split at the last slash: an e-mail address may hold one, a domain cannot. */
-static bool read_trusted_user(struct str value, struct token *who, struct error *error)
+static const struct token *read_trusted_user(struct str value, struct token *who,
+                                             struct error *error)
 {
     size_t slash = value.length;
 
@@ -203,9 +204,10 @@ static bool read_trusted_user(struct str value, struct token *who, struct error 
     if (!address_check_user(user) || !address_check_domain(domain) ||
         user.length >= sizeof who->user || domain.length >= sizeof who->audience.host)
         return refuse(error, "the proxy's header is not \"email/domain\"");
+    *who = (struct token){0};
     memcpy(who->user, user.data, user.length);
     memcpy(who->audience.host, domain.data, domain.length);
-    return true;
+    return who;
 }
 
 static struct str bearer_token(struct str authorization)
@@ -217,35 +219,37 @@ static struct str bearer_token(struct str authorization)
     return str_trim(str_slice(authorization, 7, authorization.length));
 }
 
-static bool identify(struct access *access, const struct credentials *credentials, int64_t now,
-                     bool *by_proxy, struct token *who, struct error *error)
+static const struct token *identify(struct access *access, const struct credentials *credentials,
+                                    int64_t now, bool *by_proxy, struct token *room,
+                                    struct error *error)
 {
     struct str text = credentials->query_token;
 
     *by_proxy = access->trusted_header && credentials->trusted_user.data &&
                 is_trusted_peer(access, credentials->peer);
     if (*by_proxy)
-        return read_trusted_user(credentials->trusted_user, who, error);
+        return read_trusted_user(credentials->trusted_user, room, error);
     if (text.length == 0)
         text = bearer_token(credentials->authorization);
     if (text.length == 0)
         return refuse(error, "log in first: there is no token in the request");
-    return find_token(access, text, now, who, error);
+    return find_token(access, text, now, room, error);
 }
 
 bool access_check(struct access *access, const struct credentials *credentials,
                   const struct address *address, int64_t now, bool *by_proxy, struct token *who,
                   struct error *error)
 {
-    struct token found = {0};
+    struct token room;
+    const struct token *found = identify(access, credentials, now, by_proxy, &room, error);
 
-    if (!identify(access, credentials, now, by_proxy, &found, error))
+    if (!found)
         return false;
     if (who)
-        *who = found;
-    if (!address)
-        return true;
-    if (strcmp(found.user, address->user) == 0 && strcmp(found.audience.host, address->domain) == 0)
-        return true;
-    return refuse(error, "the login is for another user or another site");
+        *who = *found;
+    if (address && (strcmp(found->user, address->user) != 0 ||
+                    strcmp(found->audience.host, address->domain) != 0))
+        return error_set(error, ERROR_UNAUTHORIZED,
+                         "the login is for another user or another site");
+    return true;
 }

@@ -23,20 +23,6 @@ static bool is_letter_or_digit(char byte)
     return (byte >= 'a' && byte <= 'z') || is_digit(byte);
 }
 
-static bool check_label(struct str label, bool may_underscore)
-{
-    if (label.length == 0 || label.length > LABEL_MOST || label.data[0] == '-' ||
-        label.data[label.length - 1] == '-')
-        return false;
-    for (size_t i = 0; i < label.length; i++) {
-        char byte = label.data[i];
-
-        if (!is_letter_or_digit(byte) && byte != '-' && !(byte == '_' && may_underscore))
-            return false;
-    }
-    return true;
-}
-
 /* The last label decides whether browsers take a host for an IPv4 address: digits, or 0x and
  * hexadecimal digits (URL standard, "ends in a number"). */
 static bool is_number(struct str label)
@@ -50,13 +36,22 @@ static bool is_number(struct str label)
     return label.length > 0;
 }
 
+/* Each of 1 to 63 letters, digits and hyphens, without a hyphen at either end. */
 static bool check_labels(struct str host, bool may_underscore)
 {
-    struct str rest = host, label;
+    size_t start = 0; /* of the label */
 
-    while (str_split(&rest, '.', &label)) {
-        if (!check_label(label, may_underscore))
+    for (size_t i = 0; i <= host.length; i++) {
+        char byte = i < host.length ? host.data[i] : '.';
+
+        if (byte == '.') {
+            if (i == start || i - start > LABEL_MOST || host.data[i - 1] == '-')
+                return false;
+            start = i + 1;
+        } else if (byte == '-' ? i == start
+                               : !is_letter_or_digit(byte) && !(byte == '_' && may_underscore)) {
             return false;
+        }
     }
     return true;
 }
@@ -131,29 +126,67 @@ static bool has_control_byte(struct str text)
     return false;
 }
 
+static bool check_decoded(struct str text, const char *what, struct error *error)
+{
+    if (str_find_byte(text, '/') < text.length)
+        return error_set(error, ERROR_BAD_PATH, "the %s holds %%2F", what);
+    if (has_control_byte(text))
+        return error_set(error, ERROR_BAD_PATH, "the %s holds a control byte", what);
+    return utf8_check(text) || error_set(error, ERROR_BAD_PATH, "the %s is not UTF-8", what);
+}
+
+static bool check_segment(struct str text, const char *what, struct error *error)
+{
+    if (text.length == 0)
+        return error_set(error, ERROR_BAD_PATH, "the %s is empty or has an empty segment", what);
+    if (text.data[0] == '.' && (str_equals(text, STR(".")) || str_equals(text, STR(".."))))
+        return error_set(error, ERROR_BAD_PATH, "the %s has the segment \"%.*s\"", what,
+                         STR_ARG(text));
+    return true;
+}
+
 /* Appends one segment decoded. */
 static bool decode_segment(struct str segment, const char *what, struct buf *out,
                            struct error *error)
 {
     size_t before = out->length;
     bool decoded = percent_decode(segment, false, out);
-    struct str text;
 
     if (!buf_ok(out, error))
         return false;
     if (!decoded)
         return error_set(error, ERROR_BAD_PATH, "the %s holds a bad percent escape or %%00", what);
-    text = str_slice(buf_str(out), before, out->length);
-    if (text.length == 0)
-        return error_set(error, ERROR_BAD_PATH, "the %s is empty or has an empty segment", what);
-    if (str_equals(text, STR(".")) || str_equals(text, STR("..")))
-        return error_set(error, ERROR_BAD_PATH, "the %s has the segment \"%.*s\"", what,
-                         STR_ARG(text));
-    if (str_find_byte(text, '/') < text.length)
-        return error_set(error, ERROR_BAD_PATH, "the %s holds %%2F", what);
-    if (has_control_byte(text))
-        return error_set(error, ERROR_BAD_PATH, "the %s holds a control byte", what);
-    return utf8_check(text) || error_set(error, ERROR_BAD_PATH, "the %s is not UTF-8", what);
+    struct str text = str_slice(buf_str(out), before, out->length);
+    return check_segment(text, what, error) && check_decoded(text, what, error);
+}
+
+/* One of the three parts of a path, in its decoded form. Nearly all are plain: then it is the same
+ * bytes, in the path and in the name of the directory. */
+struct part {
+    const char *what;
+    struct str text;
+    bool is_plain;
+};
+
+/* Decodes all segments of coded, into scratch where there is anything to decode. */
+static bool decode_part(struct part *part, struct str coded, struct buf *scratch,
+                        struct error *error)
+{
+    struct str segment;
+
+    part->is_plain = percent_plain_length(coded) == coded.length;
+    part->text = coded;
+    if (part->is_plain)
+        return check_segment(coded, part->what, error);
+    buf_reset(scratch);
+    while (str_split(&coded, '/', &segment)) {
+        if (scratch->length > 0)
+            buf_append_byte(scratch, '/');
+        if (!decode_segment(segment, part->what, scratch, error))
+            return false;
+    }
+    part->text = buf_str(scratch);
+    return true;
 }
 
 static void make_lower(char *text)
@@ -164,79 +197,79 @@ static void make_lower(char *text)
     }
 }
 
-/* Appends it to the address's path, as the name of a directory. */
-static bool add_name(struct address *address, const char *name, const char *what,
+/* Copies what was decoded to its field. */
+static bool take_text(const struct part *part, char *to, size_t size, struct error *error)
+{
+    if (part->text.length >= size)
+        return error_set(error, ERROR_BAD_PATH, "the %s has %zu bytes, at most %zu are possible",
+                         part->what, part->text.length, size - 1);
+    memcpy(to, part->text.data, part->text.length);
+    to[part->text.length] = '\0';
+    return true;
+}
+
+/* Appends the field to the address's path, as the name of a directory. */
+static bool add_name(struct address *address, const struct part *part, const char *field,
                      struct buf *scratch, struct error *error)
 {
     size_t used = strlen(address->path);
+    struct str name = {field, part->text.length};
 
-    buf_reset(scratch);
-    percent_encode(str_of(name), scratch);
-    if (!buf_ok(scratch, error))
-        return false;
-    if (scratch->length > ADDRESS_NAME_MOST)
+    if (!part->is_plain) {
+        buf_reset(scratch);
+        percent_encode(name, scratch);
+        if (!buf_ok(scratch, error))
+            return false;
+        name = buf_str(scratch);
+    }
+    if (name.length > ADDRESS_NAME_MOST)
         return error_set(error, ERROR_BAD_PATH,
-                         "the %s has %zu bytes once percent-encoded, at most %d are possible", what,
-                         scratch->length, ADDRESS_NAME_MOST);
+                         "the %s has %zu bytes once percent-encoded, at most %d are possible",
+                         part->what, name.length, ADDRESS_NAME_MOST);
     if (used > 0)
         address->path[used++] = '/';
-    memcpy(address->path + used, scratch->data, scratch->length + 1);
+    memcpy(address->path + used, name.data, name.length);
+    address->path[used + name.length] = '\0';
     return true;
 }
 
-/* Copies what was decoded to its field. */
-static bool take_text(const struct buf *decoded, const char *what, char *to, size_t size,
-                      struct error *error)
-{
-    if (decoded->length >= size)
-        return error_set(error, ERROR_BAD_PATH, "the %s has %zu bytes, at most %zu are possible",
-                         what, decoded->length, size - 1);
-    memcpy(to, decoded->data, decoded->length + 1);
-    return true;
-}
-
-static bool take_domain(struct address *address, struct str segment, struct buf *scratch,
+static bool take_domain(struct address *address, struct str coded, struct buf *scratch,
                         struct error *error)
 {
-    if (!decode_segment(segment, "domain", scratch, error) ||
-        !take_text(scratch, "domain", address->domain, sizeof address->domain, error))
+    struct part part = {.what = "domain"};
+
+    if (!decode_part(&part, coded, scratch, error) ||
+        !take_text(&part, address->domain, sizeof address->domain, error))
         return false;
     make_lower(address->domain);
-    if (!address_check_domain(str_of(address->domain)))
+    if (!address_check_domain((struct str){address->domain, part.text.length}))
         return error_set(error, ERROR_BAD_PATH, "the domain is not a host name");
-    return add_name(address, address->domain, "domain", scratch, error);
+    return add_name(address, &part, address->domain, scratch, error);
 }
 
-static bool take_user(struct address *address, struct str segment, struct buf *scratch,
+static bool take_user(struct address *address, struct str coded, struct buf *scratch,
                       struct error *error)
 {
-    char *at;
+    struct part part = {.what = "user"};
 
-    buf_reset(scratch);
-    if (!decode_segment(segment, "user", scratch, error) ||
-        !take_text(scratch, "user", address->user, sizeof address->user, error))
+    if (!decode_part(&part, coded, scratch, error) ||
+        !take_text(&part, address->user, sizeof address->user, error))
         return false;
-    at = strchr(address->user, '@');
+    char *at = strchr(address->user, '@');
     make_lower(at ? at : address->user);
-    if (!address_check_user(str_of(address->user)))
+    if (!address_check_user((struct str){address->user, part.text.length}))
         return error_set(error, ERROR_BAD_PATH, "the user is not an e-mail address");
-    return add_name(address, address->user, "user", scratch, error);
+    return add_name(address, &part, address->user, scratch, error);
 }
 
-static bool take_bucket(struct address *address, struct str rest, struct buf *scratch,
+static bool take_bucket(struct address *address, struct str coded, struct buf *scratch,
                         struct error *error)
 {
-    struct str segment;
+    struct part part = {.what = "bucket"};
 
-    buf_reset(scratch);
-    while (str_split(&rest, '/', &segment)) {
-        if (scratch->length > 0)
-            buf_append_byte(scratch, '/');
-        if (!decode_segment(segment, "bucket", scratch, error))
-            return false;
-    }
-    return take_text(scratch, "bucket", address->bucket, sizeof address->bucket, error) &&
-           add_name(address, address->bucket, "bucket", scratch, error);
+    return decode_part(&part, coded, scratch, error) &&
+           take_text(&part, address->bucket, sizeof address->bucket, error) &&
+           add_name(address, &part, address->bucket, scratch, error);
 }
 
 static bool parse_path(struct address *address, struct str path, struct buf *scratch,
@@ -267,13 +300,17 @@ bool address_parse(struct address *address, struct str path, struct error *error
 
 bool address_is_meant(struct str path)
 {
-    struct str rest = str_slice(path, 1, path.length), domain, user;
+    struct str rest = str_slice(path, 1, path.length);
+    size_t slash = str_find_byte(rest, '/');
+    struct str user = str_slice(rest, slash + 1, rest.length);
 
-    if (!str_starts_with(path, STR("/")) || !str_split(&rest, '/', &domain) ||
-        !str_split(&rest, '/', &user))
+    if (!str_starts_with(path, STR("/")) || slash == rest.length)
         return false;
+    user.length = str_find_byte(user, '/');
+    if (str_find_byte(user, '@') < user.length)
+        return true;
     for (size_t i = 0; i < user.length; i++) {
-        if (user.data[i] == '@' || str_starts_with(str_slice(user, i, 3), STR("%40")))
+        if (str_starts_with(str_slice(user, i, user.length), STR("%40")))
             return true;
     }
     return false;

@@ -41,7 +41,8 @@ static bool reserve(struct buf *buf, size_t more)
 
 void buf_clear(struct buf *buf)
 {
-    free(buf->data);
+    if (buf->data)
+        free(buf->data);
     *buf = (struct buf){0};
 }
 
@@ -53,14 +54,10 @@ void buf_reset(struct buf *buf)
         buf->data[0] = '\0';
 }
 
-void buf_append(struct buf *buf, struct str text)
+void buf_append_more(struct buf *buf, struct str text)
 {
-    if (!reserve(buf, text.length))
-        return;
-    if (text.length > 0)
-        memcpy(buf->data + buf->length, text.data, text.length);
-    buf->length += text.length;
-    buf->data[buf->length] = '\0';
+    if (reserve(buf, text.length))
+        buf_append(buf, text);
 }
 
 void buf_append_text(struct buf *buf, const char *text)

@@ -21,7 +21,22 @@ void buf_clear(struct buf *buf);
 /* Empties but keeps the memory and forgets a failure. */
 void buf_reset(struct buf *buf);
 
-void buf_append(struct buf *buf, struct str text);
+/* For buf_append: where there is no room yet. */
+void buf_append_more(struct buf *buf, struct str text);
+
+/* Inline, because nearly always there is room, and nearly all texts are short constants. */
+static inline void buf_append(struct buf *buf, struct str text)
+{
+    if (buf->capacity - buf->length <= text.length) {
+        buf_append_more(buf, text);
+        return;
+    }
+    if (text.length > 0)
+        memcpy(buf->data + buf->length, text.data, text.length);
+    buf->length += text.length;
+    buf->data[buf->length] = '\0';
+}
+
 void buf_append_text(struct buf *buf, const char *text);
 void buf_append_byte(struct buf *buf, char byte);
 void buf_append_u64(struct buf *buf, uint64_t number);

@@ -54,11 +54,17 @@ bool percent_decode(struct str text, bool form, struct buf *out)
     return true;
 }
 
-static bool is_plain(char byte)
+/* A-Z a-z 0-9 - . _ ~ @ as a set: one bit for each byte below 128. */
+static const uint64_t plain_bytes[2] = {UINT64_C(0x03ff600000000000), UINT64_C(0x47fffffe87ffffff)};
+
+size_t percent_plain_length(struct str text)
 {
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' ||
-           byte == '~' || byte == '@';
+    size_t i = 0;
+
+    while (i < text.length && (unsigned char)text.data[i] < 128 &&
+           plain_bytes[text.data[i] >> 6] >> (text.data[i] & 63) & 1)
+        i++;
+    return i;
 }
 
 void percent_encode(struct str text, struct buf *out)
@@ -66,11 +72,10 @@ void percent_encode(struct str text, struct buf *out)
     static const char digits[] = "0123456789ABCDEF";
 
     for (size_t i = 0; i < text.length;) {
-        size_t start = i;
+        size_t plain = percent_plain_length(str_slice(text, i, text.length));
 
-        while (i < text.length && is_plain(text.data[i]))
-            i++;
-        buf_append(out, str_slice(text, start, i - start));
+        buf_append(out, str_slice(text, i, plain));
+        i += plain;
         if (i < text.length) {
             unsigned char byte = (unsigned char)text.data[i++];
 

@@ -11,6 +11,10 @@ MUST_CHECK bool percent_decode(struct str text, bool form, struct buf *out);
 /* Appends text with everything but A-Z a-z 0-9 - . _ ~ @ coded as %XX in capitals. */
 void percent_encode(struct str text, struct buf *out);
 
+/* How many bytes at the beginning of text are among those, and so neither coded nor in need of
+ * being decoded. */
+size_t percent_plain_length(struct str text);
+
 /* Value of a hexadecimal digit, -1 for any other byte. */
 int percent_hex_value(char digit);
 

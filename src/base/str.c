@@ -1,27 +1,12 @@
 #include "base/str.h"
 
-#include <string.h>
-#include <strings.h>
-
-struct str str_of(const char *text)
-{
-    return (struct str){text, text ? strlen(text) : 0};
-}
-
-bool str_equals(struct str a, struct str b)
-{
-    return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
-}
-
 static char lower(char byte)
 {
     return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
 }
 
-bool str_equals_nocase(struct str a, struct str b)
+bool str_same_letters(struct str a, struct str b)
 {
-    if (a.length != b.length)
-        return false;
     for (size_t i = 0; i < a.length; i++) {
         if (lower(a.data[i]) != lower(b.data[i]))
             return false;
@@ -29,33 +14,10 @@ bool str_equals_nocase(struct str a, struct str b)
     return true;
 }
 
-bool str_starts_with(struct str str, struct str prefix)
-{
-    return str.length >= prefix.length && str_equals(str_slice(str, 0, prefix.length), prefix);
-}
-
 bool str_ends_with(struct str str, struct str suffix)
 {
     return str.length >= suffix.length &&
            str_equals(str_slice(str, str.length - suffix.length, suffix.length), suffix);
-}
-
-size_t str_find_byte(struct str str, char byte)
-{
-    const char *found = str.length > 0 ? memchr(str.data, byte, str.length) : NULL;
-
-    return found ? (size_t)(found - str.data) : str.length;
-}
-
-struct str str_slice(struct str str, size_t start, size_t length)
-{
-    if (!str.data)
-        return (struct str){0};
-    if (start > str.length)
-        start = str.length;
-    if (length > str.length - start)
-        length = str.length - start;
-    return (struct str){str.data + start, length};
 }
 
 static bool is_blank(char byte)

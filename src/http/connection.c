@@ -53,7 +53,6 @@ static void note_length(struct framing *framing, struct str value)
     framing->has_body |= length > 0;
 }
 
-/* Names of one length differ enough that most headers are told apart by a look at theirs. */
 static void note_header(struct request *request, struct framing *framing, struct str name,
                         struct str value)
 {
@@ -74,9 +73,10 @@ static void note_header(struct request *request, struct framing *framing, struct
         note_length(framing, value);
     } else if (str_equals_nocase(name, STR("transfer-encoding"))) {
         framing->encoded = true;
+    } else {
+        framing->bad_name |= name.length == 0 || str_find_byte(name, ' ') < name.length ||
+                             str_find_byte(name, '\t') < name.length;
     }
-    framing->bad_name |= name.length == 0 || str_find_byte(name, ' ') < name.length ||
-                         str_find_byte(name, '\t') < name.length;
 }
 
 /* The one pass over the headers. */
@@ -239,25 +239,21 @@ static bool add_body(struct request *request, struct evbuffer *out)
 /* evhttp prints each header by itself, after checking and copying name and value, which costs more
  * than all the rest of a poll. The block goes in as the value of its own first header: that is
  * one header to evhttp. What stands in it is ours, so there is nothing to check. */
-static bool add_headers(struct evhttp_request *evhttp, struct str block)
+static bool add_headers(struct evhttp_request *evhttp, const char *name, struct buf *block)
 {
-    size_t name_length = str_find_byte(block, ':');
-    struct evkeyval *header = calloc(1, sizeof *header);
+    struct evkeyval *header = block->failed ? NULL : malloc(sizeof *header);
 
-    if (header) {
-        header->key = buf_copy_text(str_slice(block, 0, name_length));
-        header->value = buf_copy_text(str_slice(block, name_length + 2, block.length));
+    if (!header)
+        return false;
+    header->key = strdup(name);
+    if (!header->key) {
+        free(header);
+        return false;
     }
-    if (header && header->key && header->value) {
-        TAILQ_INSERT_TAIL(evhttp_request_get_output_headers(evhttp), header, next);
-        return true;
-    }
-    if (header) {
-        free(header->key);
-        free(header->value);
-    }
-    free(header);
-    return false;
+    header->value = block->data;
+    *block = (struct buf){0};
+    TAILQ_INSERT_TAIL(evhttp_request_get_output_headers(evhttp), header, next);
+    return true;
 }
 
 /* From here on the request is evhttp's. Until the socket has taken the answer, or is gone, it
@@ -287,12 +283,12 @@ static void watch_sending(struct request *request)
     evhttp_connection_set_closecb(evhttp_request_get_connection(request->evhttp), on_lost, http);
 }
 
-void connection_send(struct request *request, struct str headers)
+void connection_send(struct request *request, const char *first_name, struct buf *headers)
 {
     struct evhttp_request *evhttp = request->evhttp;
     struct reply *reply = &request->reply;
     struct evkeyvalq *out = evhttp_request_get_output_headers(evhttp);
-    bool ok = add_headers(evhttp, headers);
+    bool ok = add_headers(evhttp, first_name, headers);
 
     watch_sending(request);
     if (request->method != METHOD_HEAD)

@@ -23,10 +23,10 @@ bool connection_has_more(const struct request *request);
 void connection_watch_hangup(struct request *request);
 void connection_forget_hangup(struct request *request);
 
-/* Sends the reply, unless the connection is gone; body of request->reply may be taken. headers is a
- * block of header lines, CRLF between them and none behind the last; its values are ours or
- * checked, for nothing here looks at them again. */
-void connection_send(struct request *request, struct str headers);
+/* Sends the reply, unless the connection is gone; body of request->reply and headers are taken.
+ * headers is a block of header lines without the name of the first, CRLF between them and none
+ * behind the last; its values are ours or checked, for nothing here looks at them again. */
+void connection_send(struct request *request, const char *first_name, struct buf *headers);
 
 /* Last: lets go of evhttp's request. */
 void connection_release(struct request *request);

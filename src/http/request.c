@@ -98,12 +98,14 @@ struct request *request_new(struct http *http)
         request = OWNER_OF(http->spares.next, struct request, on_http);
         list_remove(&request->on_http);
         http->spare_count--;
-        memset(request, 0, sizeof *request);
     } else {
-        request = calloc(1, sizeof *request);
+        request = malloc(sizeof *request);
     }
-    if (request)
-        request->http = http;
+    if (!request)
+        return NULL;
+    memset(request, 0, offsetof(struct request, address));
+    request->query_error.code = request->refusal.code = ERROR_NONE;
+    request->http = http;
     return request;
 }
 

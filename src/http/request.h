@@ -70,14 +70,10 @@ struct request {
     uint64_t id, started_us;
 
     /* What was found out. */
-    struct address address;
     struct query query;
-    struct error query_error; /* for routes that look at the query; see request_check_query */
-    bool origin_allowed;      /* another origin's page may read the answer */
-    bool origin_credentials;  /* and be sent with cookies */
+    bool origin_allowed;     /* another origin's page may read the answer */
+    bool origin_credentials; /* and be sent with cookies */
     struct stream *stream;
-
-    struct error refusal; /* what ends the request before a route's steps can run */
 
     /* What single routes need while they wait. */
     struct objects objects;
@@ -90,6 +86,12 @@ struct request {
     uint64_t objects_in, objects_out; /* for log and metrics */
 
     struct reply reply;
+
+    /* From here on nothing but what says that it is empty is cleared for a new request: these are
+     * long. */
+    struct address address;   /* of routes that have one */
+    struct error query_error; /* for routes that look at the query; see request_check_query */
+    struct error refusal;     /* what ends the request before a route's steps can run */
 };
 
 static inline struct request *request_of(struct task *task)
@@ -97,7 +99,7 @@ static inline struct request *request_of(struct task *task)
     return OWNER_OF(task, struct request, task);
 }
 
-/* All-zero but for http; NULL when memory is out. */
+/* Empty but for http; NULL when memory is out. */
 struct request *request_new(struct http *http);
 
 /* connection.c calls it for each request, with what was asked filled in: finds the route and starts

@@ -1,5 +1,7 @@
 #include "http/routes.h"
 
+#include <string.h>
+
 const struct route routes_public[] = {
     {METHOD_GET | METHOD_HEAD,
      ROUTE_EXACT,
@@ -107,14 +109,7 @@ static bool find_pattern(struct request *request, enum route_pattern *pattern, s
 
 static bool is_reserved(const struct address *address)
 {
-    struct str rest = str_of(address->bucket);
-    struct str segment;
-
-    while (str_split(&rest, '/', &segment)) {
-        if (str_starts_with(segment, STR("+")))
-            return true;
-    }
-    return false;
+    return address->bucket[0] == '+' || strstr(address->bucket, "/+");
 }
 
 /* Files are for what no other row is about. */

@@ -72,15 +72,13 @@ static enum step check_collection(struct judge *judge, struct append *append)
     const struct collection *collection = &append->stream->collection;
     const struct query *query = &append->query;
     bool names = query->collection_id.length > 0;
-    char id[STREAM_ID_TEXT_SIZE];
 
     judge->phase = PHASE_QUOTA;
     if (collection->state == COLLECTION_ABSENT)
         return names ? decide(judge, append, APPEND_CHANGED) : STEP_NEXT;
     if (collection->state == COLLECTION_DELETED)
         return names || query->since > 0 ? decide(judge, append, APPEND_CHANGED) : STEP_NEXT;
-    stream_put_id(append->stream, id);
-    if (names && (!str_equals(query->collection_id, str_of(id)) ||
+    if (names && (!stream_has_id(append->stream, query->collection_id) ||
                   query->since > collection->head.last_counter))
         return decide(judge, append, APPEND_CHANGED);
     if (query->since < collection->head.last_counter)

@@ -14,10 +14,7 @@ enum phase { PHASE_BEGIN, PHASE_CLIENTS, PHASE_SCAN, PHASE_DONE };
 
 static bool is_named_otherwise(const struct stream *stream, const struct query *query)
 {
-    char id[STREAM_ID_TEXT_SIZE];
-
-    stream_put_id(stream, id);
-    return query->collection_id.length > 0 && !str_equals(query->collection_id, str_of(id));
+    return query->collection_id.length > 0 && !stream_has_id(stream, query->collection_id);
 }
 
 /* The stream this client followed is not this one: it has another name, or ended before. */
@@ -118,7 +115,8 @@ static enum step begin(struct pull *pull, struct task *task)
     if (pull->changed)
         pull->since = 0;
     pull->last_returned = pull->since;
-    if (pull->named && pull_is_idle(stream, query) && !pull->conflict) {
+    if (pull->named && !pull->changed && !pull->conflict &&
+        pull->since >= pull->head.last_counter) {
         pull->nothing = true;
         pull->phase = PHASE_DONE;
         return STEP_NEXT;

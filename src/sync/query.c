@@ -159,12 +159,26 @@ static bool set_parameter(struct query *query, enum parameter parameter, struct 
     }
 }
 
-/* The storage was given its full size before: decoding never makes a text longer, so what points
- * into it stays valid. */
+/* Copies the text and makes room behind the copy for all that will be decoded from it, so that what
+ * points into the storage stays valid. */
+static bool keep(struct query *query, struct str *text, struct error *error)
+{
+    query->is_plain =
+        str_find_byte(*text, '%') == text->length && str_find_byte(*text, '+') == text->length;
+    if (!buf_reserve(&query->storage, (query->is_plain ? 1 : 2) * text->length + 1))
+        return error_set(error, ERROR_NO_MEMORY, "out of memory for a query");
+    buf_append(&query->storage, *text);
+    *text = buf_str(&query->storage);
+    return true;
+}
+
 static bool decode(struct query *query, struct str text, struct str *decoded)
 {
     size_t start = query->storage.length;
 
+    *decoded = text;
+    if (query->is_plain)
+        return true;
     if (!percent_decode(text, true, &query->storage))
         return false;
     *decoded = (struct str){query->storage.data + start, query->storage.length - start};
@@ -191,15 +205,15 @@ static bool parse_part(struct query *query, struct str part, unsigned *seen, str
 
 bool query_parse(struct query *query, struct str text, struct error *error)
 {
-    struct str rest = text, part;
+    struct str part;
     unsigned seen = 0;
 
     query->limit = UINT64_MAX;
     if (text.length == 0)
         return true;
-    if (!buf_reserve(&query->storage, text.length + 1))
-        return error_set(error, ERROR_NO_MEMORY, "out of memory for a query");
-    while (str_split(&rest, '&', &part)) {
+    if (!keep(query, &text, error))
+        return false;
+    while (str_split(&text, '&', &part)) {
         if (part.length > 0 && !parse_part(query, part, &seen, error))
             return false;
     }

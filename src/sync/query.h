@@ -21,6 +21,7 @@ struct query {
     struct str auth;          /* token; empty: not given */
     struct filter filter;
     struct buf storage; /* what the strs point into */
+    bool is_plain;      /* nothing in it had to be decoded */
 };
 
 /* text is what stands behind "?", still coded; empty is fine. ERROR_BAD_PARAMETER names the

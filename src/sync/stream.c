@@ -111,10 +111,10 @@ void stream_publish(struct stream *stream, struct str entries)
     watch_wake(stream, entries);
 }
 
+static const char digits[] = "0123456789abcdef";
+
 void stream_put_id(const struct stream *stream, char out[STREAM_ID_TEXT_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
-
     for (size_t i = 0; i < INDEX_ID_SIZE; i++) {
         unsigned char byte = stream->collection.identity.id[i];
 
@@ -122,4 +122,16 @@ void stream_put_id(const struct stream *stream, char out[STREAM_ID_TEXT_SIZE])
         out[2 * i + 1] = digits[byte & 15];
     }
     out[2 * INDEX_ID_SIZE] = '\0';
+}
+
+bool stream_has_id(const struct stream *stream, struct str text)
+{
+    bool same = text.length == 2 * INDEX_ID_SIZE;
+
+    for (size_t i = 0; same && i < INDEX_ID_SIZE; i++) {
+        unsigned char byte = stream->collection.identity.id[i];
+
+        same = text.data[2 * i] == digits[byte >> 4] && text.data[2 * i + 1] == digits[byte & 15];
+    }
+    return same;
 }

@@ -76,5 +76,6 @@ void stream_publish(struct stream *stream, struct str entries);
 /* The id in hexadecimal, as clients see it. */
 enum { STREAM_ID_TEXT_SIZE = 2 * INDEX_ID_SIZE + 1 };
 void stream_put_id(const struct stream *stream, char out[STREAM_ID_TEXT_SIZE]);
+bool stream_has_id(const struct stream *stream, struct str text);
 
 #endif
