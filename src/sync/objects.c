@@ -62,6 +62,8 @@ static void put_id(const struct objects *objects, const struct object *object, s
         json_write_string(out, str_slice(id, 1, id.length));
 }
 
+/* The scan may be in an item that the parser has not come to the end of, and so knows nothing of.
+ */
 static void add_error(struct objects *objects, size_t i, const char *code, const char *message)
 {
     struct buf *out = &objects->errors;
@@ -70,7 +72,7 @@ static void add_error(struct objects *objects, size_t i, const char *code, const
         return;
     buf_append(out, objects->error_count == 1 ? STR("[{") : STR(",{"));
     json_write_u64_member(out, "index", i);
-    if (objects->items[i].has_id)
+    if (i < objects->scan->begun && objects->items[i].has_id)
         put_id(objects, &objects->items[i], out);
     json_write_string_member(out, "code", str_of(code));
     json_write_string_member(out, "message", str_of(message));
