@@ -196,8 +196,10 @@ Sync.Server = class Server {
     deliver(this._send('POST', queryText(query), body), callback);
   }
 
-  deleteCollection(reason, callback) {
-    deliver(this._send('POST', 'delete', JSON.stringify(reason)), callback);
+  /* With extra.collection_id a collection that took its place meanwhile is left alone. */
+  deleteCollection(reason, callback, extra) {
+    const query = queryText(Object.assign({delete: ''}, extra));
+    deliver(this._send('POST', query, JSON.stringify(reason)), callback);
   }
 
   async _send(method, query, body, wait, signal) {
@@ -298,7 +300,8 @@ Sync.Service = class Service {
     this._enqueue(async () => {
       const details = Object.assign({client_id: this._state.client},
         typeof reason === 'string' ? {reason: reason} : reason);
-      const result = await ask(done => this.server.deleteCollection(details, done));
+      const result = await ask(done => this.server.deleteCollection(details, done,
+        {collection_id: this._state.collectionId}));
       this.sendStatus({status: 'delete_collection'});
       return result;
     }, callback);

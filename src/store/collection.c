@@ -358,11 +358,13 @@ static bool find_other(struct disk *disk, const struct deletion *deletion, bool 
     return true;
 }
 
-bool collection_delete(struct disk *disk, const struct deletion *deletion, struct error *error)
+bool collection_delete(struct disk *disk, const struct deletion *deletion, bool *undone,
+                       struct error *error)
 {
     char name[PATHS_SIZE];
     bool is_other;
 
+    *undone = true;
     if (!find_other(disk, deletion, &is_other, error))
         return false;
     if (is_other)
@@ -372,6 +374,7 @@ bool collection_delete(struct disk *disk, const struct deletion *deletion, struc
     paths_put_index(name, deletion->path);
     if (!disk_unlink(disk, name, error))
         return false;
+    *undone = false;
     paths_put_data(name, deletion->path, deletion->generation);
     if (!disk_unlink(disk, name, error))
         return false;

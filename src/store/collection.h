@@ -53,8 +53,9 @@ MUST_CHECK bool collection_create(struct disk *disk, const struct batch *batch,
                                   struct error *error);
 
 /* Helper threads only. deleted.json first, then the rest goes, the index before all. Does nothing
- * if the collection at path is live with another id. */
-MUST_CHECK bool collection_delete(struct disk *disk, const struct deletion *deletion,
+ * if the collection at path is live with another id. After a failure *undone is true if the
+ * collection is as it was; else its index is gone, and only doing it again brings it to an end. */
+MUST_CHECK bool collection_delete(struct disk *disk, const struct deletion *deletion, bool *undone,
                                   struct error *error);
 
 /* Helper threads only. Syncs what a checkpoint has to make durable at path, whether live, deleted

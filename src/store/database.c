@@ -371,6 +371,8 @@ static bool append_batch(struct disk *disk, const struct batch *batch, bool *und
     bool ok = file_open(&data, disk, name, O_RDWR, error);
     paths_put_index(name, batch->path);
     ok = ok && file_open(&index, disk, name, O_RDWR, error);
+    if (!ok && error->code == ERROR_NOT_FOUND)
+        error->code = ERROR_DAMAGED; /* the collection is there, one of its files is not */
     if (ok && !write_batch(&index, &data, batch, error)) {
         ok = false;
         *undone = cut_back(&index, &data, batch);

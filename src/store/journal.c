@@ -107,6 +107,15 @@ void journal_close(struct journal *journal)
     file_close(&journal->file);
 }
 
+/* A full disk needs it, be it for the next segment, without which the old ones can never go. What
+ * is cut off counts for nothing; should the cut not reach the disk, nothing is different. */
+static void give_back_room(struct journal *journal)
+{
+    struct error error;
+
+    (void)!file_truncate(&journal->file, journal->end, &error);
+}
+
 bool journal_write(struct journal *journal, struct journal_group *group, struct error *error)
 {
     if (!buf_ok(&group->bytes, error))
@@ -117,8 +126,10 @@ bool journal_write(struct journal *journal, struct journal_group *group, struct 
     if (journal->broken && !begin_segment(journal, error))
         return false;
     complete_frames(journal, group);
-    journal->broken = !file_write_at(&journal->file, buf_str(&group->bytes), journal->end, error) ||
-                      !file_sync(&journal->file, error);
+    bool written = file_write_at(&journal->file, buf_str(&group->bytes), journal->end, error);
+    journal->broken = !written || !file_sync(&journal->file, error);
+    if (!written)
+        give_back_room(journal);
     if (journal->broken)
         return false;
     journal->end += group->bytes.length;

@@ -37,8 +37,11 @@ enum {
 enum journal_kind {
     JOURNAL_BATCH = 1,    /* batch_write_frame */
     JOURNAL_DELETION = 2, /* deletion_write_frame */
-    JOURNAL_CANCEL = 3,   /* journal_write_cancel: a batch that could not be applied */
+    JOURNAL_CANCEL = 3,   /* journal_write_cancel: what could not be applied */
 };
+
+/* In place of the entry that a batch began at: the deletion of the collection. */
+#define JOURNAL_CANCEL_DELETION UINT64_MAX
 
 struct journal {
     struct disk *disk;

@@ -217,13 +217,19 @@ static bool replay_deletion(struct replay *replay, const struct deletion *deleti
 {
     struct touched *touched = find_touched(replay, deletion->path, error);
 
+    bool undone;
+
     if (!touched)
         return false;
+    if (cancels_test(&replay->cancels, deletion->id, JOURNAL_CANCEL_DELETION, replay->frame)) {
+        replay->report->cancelled++;
+        return true;
+    }
     if (touched->is_orphaned && memcmp(touched->orphan_id, deletion->id, INDEX_ID_SIZE) == 0)
         touched->is_orphaned = false;
     if (touched->is_live && !is_same_id(touched, deletion->id))
         return true;
-    if (!collection_delete(replay->disk, deletion, error))
+    if (!collection_delete(replay->disk, deletion, &undone, error))
         return false;
     touched->is_live = touched->is_known = false;
     touched->is_changed = true;

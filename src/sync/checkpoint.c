@@ -20,9 +20,16 @@ static enum step begin_segment(struct task *task)
 {
     struct checkpoint *checkpoint = checkpoint_of(task);
 
-    if (checkpoint->committer->segment_bytes == 0 &&
+    bool sound = checkpoint->committer->sound;
+
+    if (checkpoint->committer->segment_bytes == 0 && sound &&
         list_is_empty(&checkpoint->committer->dirty_list))
         return STEP_DONE;
+    /* A new segment would be of no use: none may go. But a journal that could not be written has to
+     * be tried: who is not ready gets no POST to try it with. */
+    if (checkpoint->committer->kept_because && sound)
+        return task_fail(task, ERROR_IO, "%s: the journal stays until the server is started again",
+                         checkpoint->committer->kept_because);
     return committer_rotate(checkpoint->committer, &checkpoint->wait, task);
 }
 
@@ -77,6 +84,8 @@ static void job_finished(struct offload_job *job)
     struct checkpoint_job *share = OWNER_OF(job, struct checkpoint_job, job);
     struct checkpoint *checkpoint = share->checkpoint;
 
+    if (share->error.code != ERROR_NONE && job->run == sync_share)
+        committer_note_failed_sync(checkpoint->committer, &share->error);
     if (share->error.code != ERROR_NONE && checkpoint->error.code == ERROR_NONE)
         checkpoint->error = share->error;
     if (--checkpoint->unfinished == 0)
@@ -180,7 +189,8 @@ static void on_grown(void *context)
 {
     struct checkpoint *checkpoint = context;
 
-    if (checkpoint->committer->segment_bytes > checkpoint->limits->journal_bytes)
+    if (checkpoint->committer->segment_bytes > checkpoint->limits->journal_bytes &&
+        !checkpoint->committer->kept_because)
         pause_end(&checkpoint->pause);
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { GROUP_BYTES_MOST = 16 << 20 }; /* beyond that no further commit joins a group */
+
 /* A group on its way through the journal thread. The commits stay their writers', who wait. */
 struct group {
     struct offload_job job;
@@ -45,14 +47,18 @@ static bool put_frames(struct group *group, struct error *error)
 }
 
 /* On the journal thread. What could not be applied must not come back by a replay. */
-static void cancel_batch(struct committer *committer, struct commit *commit)
+static void cancel(struct committer *committer, struct commit *commit)
 {
     struct journal_group group = {0};
     struct buf body = {0};
     struct error error;
 
-    journal_write_cancel(&body, commit->batch->path, commit->batch->identity.id,
-                         commit->batch->before.count);
+    if (commit->batch)
+        journal_write_cancel(&body, commit->batch->path, commit->batch->identity.id,
+                             commit->batch->before.count);
+    else
+        journal_write_cancel(&body, commit->deletion->path, commit->deletion->id,
+                             JOURNAL_CANCEL_DELETION);
     journal_group_add(&group, JOURNAL_CANCEL, buf_str(&body));
     if (!buf_ok(&body, &error) || !journal_write(&committer->journal, &group, &error))
         commit->undone = false;
@@ -67,16 +73,17 @@ static void apply_commit(struct committer *committer, struct commit *commit)
     bool ok;
 
     commit->undone = true;
-    if (commit->deletion) {
-        /* The journal has it: if it cannot be finished now, the next start does. */
-        ok = commit->undone = collection_delete(committer->disk, commit->deletion, &error);
-    } else {
+    if (commit->deletion)
+        ok = collection_delete(committer->disk, commit->deletion, &commit->undone, &error);
+    else
         ok = database_apply(committer->disk, commit->batch, &commit->undone, &error);
-        if (!ok)
-            cancel_batch(committer, commit);
-    }
-    if (!ok)
-        commit->error = error;
+    if (ok)
+        return;
+    commit->error = error;
+    commit->torn = !commit->undone;
+    /* The journal has the deletion: what has begun cannot be taken back, the next start ends it. */
+    if (commit->undone || commit->batch)
+        cancel(committer, commit);
 }
 
 static void run_group(struct offload_job *job)
@@ -134,11 +141,22 @@ static void note_dirty(struct committer *committer, const struct commit *commit)
         node ? OWNER_OF(node, struct committer_dirty, node) : new_dirty(committer, path_of(commit));
 
     if (!dirty) {
-        committer->forgot_dirty = true;
+        committer->kept_because = "memory ran out while noting what is to be synced";
         return;
     }
+    if (commit->torn)
+        committer->kept_because = "what a failed write has left could not be removed";
     dirty->generation = commit->batch ? commit->batch->after.generation : 0;
-    dirty->count = commit->batch ? commit->batch->after.count : 0;
+    dirty->count = 0;
+    if (commit->batch) /* what failed is not there to be vouched for */
+        dirty->count = commit->error.code == ERROR_NONE ? commit->batch->after.count
+                                                        : commit->batch->before.count;
+}
+
+void committer_note_failed_sync(struct committer *committer, const struct error *error)
+{
+    if (error->code != ERROR_BUSY && error->code != ERROR_NO_MEMORY)
+        committer->kept_because = "a sync of a database failed";
 }
 
 static void count_group(struct committer *committer, const struct group *group)
@@ -195,6 +213,27 @@ static void fail_waiting(struct committer *committer)
     }
 }
 
+static size_t length_of(const struct commit *commit)
+{
+    return commit->batch ? commit->batch->entries.length + commit->batch->data.length
+                         : commit->deletion->reason.length;
+}
+
+/* Not all at once: what is too much for the journal would fail for all, and all would be there
+ * twice in memory. */
+static void fill_group(struct committer *committer, struct group *group)
+{
+    size_t length = 0;
+
+    while (!list_is_empty(&committer->waiting) && length < GROUP_BYTES_MOST) {
+        struct list *node = committer->waiting.next;
+
+        length += length_of(commit_of(node));
+        list_remove(node);
+        list_append(&group->commits, node);
+    }
+}
+
 static void begin_group(struct committer *committer)
 {
     struct group *group = calloc(1, sizeof *group);
@@ -207,7 +246,7 @@ static void begin_group(struct committer *committer)
     group->committer = committer;
     group->started_us = clock_monotonic_us();
     list_init(&group->commits);
-    list_move_all(&group->commits, &committer->waiting);
+    fill_group(committer, group);
     (void)put_frames(group, &group->error);
     committer->busy = true;
     offload_submit(&committer->journal_thread, &group->job);
@@ -228,9 +267,12 @@ static void rotation_finished(struct offload_job *job)
 {
     struct committer *committer = OWNER_OF(job, struct committer, rotated.job);
 
-    if (committer->forgot_dirty)
-        error_set(&committer->rotated.error, ERROR_NO_MEMORY,
-                  "which collections are to be synced is not known, the journal stays");
+    if (committer->rotated.error.code == ERROR_NONE)
+        committer->sound = true; /* a header was written and synced */
+    if (committer->kept_because)
+        error_set(&committer->rotated.error, ERROR_IO,
+                  "%s: the journal stays until the server is started again",
+                  committer->kept_because);
     if (committer->rotated.error.code == ERROR_NONE) {
         committer->segment_bytes = 0;
         list_move_all(&committer->rotated.dirty, &committer->dirty_list);
@@ -353,8 +395,9 @@ static bool sync_all(struct committer *committer, struct error *error)
 {
     struct list *node;
 
-    if (committer->forgot_dirty)
-        return error_set(error, ERROR_NO_MEMORY, "the journal is kept for the next start");
+    if (committer->kept_because)
+        return error_set(error, ERROR_IO, "%s: the journal is kept for the next start",
+                         committer->kept_because);
     for (node = committer->dirty_list.next; node != &committer->dirty_list; node = node->next) {
         const struct committer_dirty *dirty = OWNER_OF(node, struct committer_dirty, link);
 

@@ -28,6 +28,7 @@ struct commit {
     const struct batch *batch;
     const struct deletion *deletion;
     bool undone;        /* after a failure: nothing of it is left in the database */
+    bool torn;          /* after a failure: part of it is, and only a replay can mend that */
     struct error error; /* code ERROR_NONE: durable and applied */
 };
 
@@ -56,8 +57,9 @@ struct committer {
     struct table dirty;
     struct list dirty_list;       /* of struct committer_dirty */
     uint64_t segment_bytes;       /* written to the current segment */
-    bool sound;                   /* false after a failed group until one succeeds */
-    bool forgot_dirty;            /* memory ran out while noting: the journal has to stay */
+    bool sound;                   /* false after a failed group until something was written */
+    const char *kept_because;     /* the journal has to stay until a replay has gone over it, no
+                                     checkpoint helps any more; NULL: it may go */
     struct deferred begin;        /* the next group, after this turn */
     void (*grown)(void *context); /* segment_bytes has grown; see checkpoint.c */
     void *grown_context;
@@ -95,6 +97,11 @@ struct checkpoint_wait {
  * written before, to be taken by the caller. One at a time. */
 enum step committer_rotate(struct committer *committer, struct checkpoint_wait *wait,
                            struct task *task);
+
+/* A checkpoint could not sync a collection. Unless nothing but files or memory were short it must
+ * not be tried again: the kernel tells of a failed sync once, takes the pages for clean, and the
+ * next sync succeeds with the data lost. Replay writes it anew from the journal, which stays. */
+void committer_note_failed_sync(struct committer *committer, const struct error *error);
 
 /* Gives back what could not be synced, to be tried again at the next checkpoint. */
 void committer_return_dirty(struct committer *committer, struct list *dirty);

@@ -1,6 +1,9 @@
 #include "sync/judge.h"
 
-enum { CHUNK = 512 }; /* entries looked at in a slice */
+enum {
+    CHUNK = 512,              /* entries looked at in a slice */
+    SLICE_BYTES = 256 * 1024, /* records read in a slice, unless one alone is larger */
+};
 
 enum phase { PHASE_CLIENTS, PHASE_OLD_SEQ, PHASE_COLLECTION, PHASE_SINCE, PHASE_QUOTA, PHASE_DONE };
 
@@ -125,6 +128,7 @@ static bool look_at_entry(struct judge *judge, const struct append *append,
         if (!database_read_records(&judge->database, judge->position, 1, &judge->record, error) ||
             !buf_ok(&judge->record, error))
             return false;
+        judge->looked += judge->record.length;
     }
     if (verdict == FILTER_LOOK && !filter_test_record(&judge->filter, buf_str(&judge->record)))
         return true;
@@ -149,9 +153,10 @@ static enum step check_since(struct judge *judge, struct append *append, struct 
         return STEP_FAIL;
     uint64_t left = judge->database.head.count - judge->position;
     size_t count = left < CHUNK ? (size_t)left : CHUNK;
+    judge->looked = 0;
     if (!database_read_entries(&judge->database, judge->position, count, entries, &task->error))
         return STEP_FAIL;
-    for (size_t i = 0; i < count && !judge->differs; i++) {
+    for (size_t i = 0; i < count && !judge->differs && judge->looked <= SLICE_BYTES; i++) {
         if (!look_at_entry(judge, append, &entries[i], &task->error))
             return STEP_FAIL;
         judge->position++;

@@ -23,6 +23,7 @@ struct judge {
     struct buf record;
     uint64_t position;      /* entries before this one have been looked at */
     uint64_t first_counter; /* of those that matter */
+    uint64_t looked;        /* bytes of records read in this slice */
     uint64_t matched;       /* how many of them are, in order, what the append brings */
     unsigned phase;
     bool found;   /* one that matters */

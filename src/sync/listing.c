@@ -4,6 +4,7 @@
 #include "base/percent.h"
 #include "store/database.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,8 +76,8 @@ static void put_bucket(struct listing *listing, struct stream *stream, struct st
     struct error error;
     bool ok = stream_load(stream, &error);
 
-    if (ok && stream->collection.state != COLLECTION_LIVE)
-        return;
+    if (ok ? stream->collection.state != COLLECTION_LIVE : error.errnum == ENOTDIR)
+        return; /* or a file, which somebody else has put here */
     if (body->data[body->length - 1] == '}')
         buf_append_byte(body, ',');
     buf_append_byte(body, '{');

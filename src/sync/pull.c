@@ -77,8 +77,8 @@ static void put_rest(struct pull *pull)
 
 static enum step finish(struct pull *pull, struct task *task)
 {
-    if (pull->objects > 0)
-        pull->body.length -= strlen(",\n"); /* behind the last record */
+    if (pull->objects > 0 && pull->body.length > 0) /* it is empty when memory ran out */
+        pull->body.length -= strlen(",\n");         /* behind the last record */
     buf_append_byte(&pull->body, ']');
     put_rest(pull);
     pull->phase = PHASE_DONE;
@@ -197,6 +197,8 @@ static void note_batch_end(struct pull *pull, const struct index_entry *entry)
 {
     bool ours = entry->flags & INDEX_COMMIT && entry->key == pull->client;
 
+    if (pull->batch.failed) /* which is forgotten below */
+        pull->mine.failed = true;
     for (size_t at = 0; ours && at < pull->batch.length; at += sizeof(uint64_t)) {
         uint64_t counter;
 
@@ -229,6 +231,7 @@ static bool take_filtered(struct pull *pull, const struct index_entry *entry, st
         return true;
     }
     buf_reset(&pull->record);
+    pull->looked += entry->end - pull->previous_end;
     if (!database_read_records(&pull->database, pull->position, 1, &pull->record, error) ||
         !buf_ok(&pull->record, error))
         return false;
@@ -306,12 +309,13 @@ static enum step scan(struct pull *pull, struct task *task)
     uint64_t start = pull->body.length;
     struct run run = {0};
 
+    pull->looked = 0;
     if (!database_read_entries(&pull->database, pull->position, count, entries, &task->error))
         return STEP_FAIL;
     for (size_t i = 0; i < count && !has_seen_enough(pull); i++) {
         if (!scan_entry(pull, &entries[i], &run, &task->error))
             return STEP_FAIL;
-        if (run.bytes + pull->body.length - start > SLICE_BYTES)
+        if (run.bytes + pull->body.length - start + pull->looked > SLICE_BYTES)
             break;
     }
     if (!read_run(pull, &run, &task->error))

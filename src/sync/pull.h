@@ -34,6 +34,7 @@ struct pull {
     uint64_t previous_end;       /* where the record at position begins */
     uint64_t last_returned;      /* counter */
     uint64_t pending;            /* how many more there are */
+    uint64_t looked;             /* bytes of records read in this slice for their types */
     uint64_t client, client_seq; /* hash; the last seq stored */
     unsigned phase;
     bool changed, named, full;

@@ -13,6 +13,7 @@ bool streams_open(struct streams *streams, struct loop *loop, struct disk *disk,
     *streams = (struct streams){
         .loop = loop, .disk = disk, .helpers = helpers, .committer = committer, .limits = limits};
     list_init(&streams->idle);
+    list_init(&streams->shut);
     return table_init(&streams->table, error);
 }
 
@@ -38,6 +39,8 @@ void streams_close(struct streams *streams)
 {
     while (streams->idle_count > 0)
         drop_oldest(streams);
+    while (streams->shut.next && !list_is_empty(&streams->shut))
+        free_stream(OWNER_OF(streams->shut.next, struct stream, on_idle));
     table_clear(&streams->table);
 }
 
@@ -70,7 +73,8 @@ struct stream *streams_find(struct streams *streams, const char *path, struct er
     }
     if (stream->users++ == 0 && !list_is_empty(&stream->on_idle)) {
         list_remove(&stream->on_idle);
-        streams->idle_count--;
+        if (!stream->closed_to_writes)
+            streams->idle_count--;
     }
     return stream;
 }
@@ -81,9 +85,12 @@ void stream_release(struct stream *stream)
     if (!stream || --stream->users > 0)
         return;
     struct streams *streams = stream->streams;
+    if (stream->closed_to_writes) {
+        list_append(&streams->shut, &stream->on_idle);
+        return;
+    }
     list_append(&streams->idle, &stream->on_idle);
     streams->idle_count++;
-    /* What is not known need not be kept, but that a write failed must be. */
     while (streams->idle_count > streams->limits->cached_collections)
         drop_oldest(streams);
 }

@@ -11,7 +11,8 @@
  * Invariants:
  *  1. collection.head is what readers may see: durable, applied, published by stream_publish.
  *  2. At most one writer task runs for a stream, and it alone changes collection.
- *  3. A stream with users, queued writes or watchers is not dropped. */
+ *  3. A stream with users, queued writes or watchers is not dropped, nor one that is closed to
+ *     writes: read anew from disk it would take writes that a replay cannot put in their place. */
 #ifndef SYNC_STREAM_H
 #define SYNC_STREAM_H
 
@@ -33,6 +34,7 @@ struct streams {
     const struct limits *limits;
     struct table table;
     struct list idle; /* of struct stream, least recently used first */
+    struct list shut; /* unused ones that are closed to writes: never dropped */
     size_t count, idle_count;
     size_t writers;        /* writer tasks under way */
     uint64_t hits, misses; /* of loading */

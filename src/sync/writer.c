@@ -73,6 +73,15 @@ static bool matters_to(const struct append *earlier, const struct append *later)
     return false;
 }
 
+/* The judge knows of the quota what is published. */
+static bool is_within_quota(const struct writer *writer, const struct append *append)
+{
+    const struct stream *stream = writer->stream;
+    uint64_t quota = stream->streams->limits->quota_collection;
+
+    return quota == 0 || writer->batch.after.data_end + append->objects.text.length <= quota;
+}
+
 /* Nothing the batch already holds may change what becomes of the append. */
 static bool may_join(const struct writer *writer, const struct append *append)
 {
@@ -81,7 +90,8 @@ static bool may_join(const struct writer *writer, const struct append *append)
     if (writer->taken_count == 0)
         return true;
     if (append->kind == APPEND_DELETION || writer->batch.creates ||
-        writer->taken_count == BATCH_APPENDS_MOST || writer->batch.data.length > BATCH_BYTES_MOST)
+        writer->taken_count == BATCH_APPENDS_MOST || writer->batch.data.length > BATCH_BYTES_MOST ||
+        !is_within_quota(writer, append))
         return false;
     for (node = writer->taken.next; node != &writer->taken; node = node->next) {
         const struct append *taken = append_of((struct list *)node);
@@ -172,13 +182,15 @@ static enum step take_objects(struct writer *writer, struct append *append)
     return STEP_FAIL;
 }
 
-/* What is not there is deleted already. */
+/* What is not there is deleted already; so is what has a successor that is not meant. */
 static void take_deletion(struct writer *writer, struct append *append)
 {
     const struct collection *collection = &writer->stream->collection;
     struct deletion *deletion = &writer->deletion;
+    struct str meant = append->query.collection_id;
 
-    if (collection->state != COLLECTION_LIVE) {
+    if (collection->state != COLLECTION_LIVE ||
+        (meant.length > 0 && !stream_has_id(writer->stream, meant))) {
         append->outcome = APPEND_STORED;
         append_finish(append);
         return;

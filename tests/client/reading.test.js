@@ -180,7 +180,8 @@ test('deleteCollection sends the reason and who it was', async () => {
   assert.strictEqual(error, null);
   assert.deepStrictEqual(result, {});
   assert.deepStrictEqual(world.server.only.deleted, {client_id: one.state().client, reason: 'moved'});
-  assert.ok('delete' in world.server.sent('POST')[1].query);
+  assert.deepStrictEqual(world.server.sent('POST')[1].query,
+    {delete: '', collection_id: 'collection-1'});
 });
 
 test('another user starts from scratch, with the app told to forget what was saved', async () => {

@@ -121,6 +121,7 @@ test("a user's buckets are listed with their figures", async () => {
     const gone = collection(server, { email, bucket: 'gone' });
     await gone.post({}, [{}]);
     await gone.del({});
+    fs.writeFileSync(path.join(server.dataDir, 'app.example', email, 'README'), 'not ours');
     const answer = await server.request('GET', `/app.example/${email}/?auth=${one.token}`);
     assert.equal(answer.status, 200);
     assert.deepEqual(answer.json.buckets.map(({ bucket }) => bucket), ['one', 'two/deep']);

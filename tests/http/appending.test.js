@@ -240,6 +240,16 @@ test('GET with delete is 405 and deletes nothing', async () => {
     assert.equal((await objectsOf(notes)).length, 1);
 });
 
+test('a deletion that names another collection is answered and deletes nothing', async () => {
+    const notes = fresh();
+    const { collection_id: old } = (await notes.post({}, [{ id: 1 }])).json;
+    await notes.post({ delete: true, collection_id: old }, {});
+    await notes.post({ since: 0 }, [{ id: 2 }]);
+    const again = await notes.post({ delete: true, collection_id: old }, {});
+    assert.deepEqual([again.status, again.json], [200, {}]);
+    assert.deepEqual((await objectsOf(notes)).map(([, object]) => object), [{ id: 2 }]);
+});
+
 test('deleting what is not there is no error', async () => {
     assert.deepEqual((await fresh().del({})).json, {});
 });

@@ -141,13 +141,18 @@ void story_delete(struct story *story, unsigned i)
     story->has_deletion[i] = true;
 }
 
-static bool cancel(struct story *story, const struct batch *batch)
+static bool cancel(struct story *story, unsigned i)
 {
+    const struct batch *batch = &story->batches[i];
+    const struct deletion *deletion = &story->deletions[i];
     struct journal_group group = {0};
     struct buf body = {0};
     struct error error;
 
-    journal_write_cancel(&body, batch->path, batch->identity.id, batch->before.count);
+    if (story->has_deletion[i])
+        journal_write_cancel(&body, deletion->path, deletion->id, JOURNAL_CANCEL_DELETION);
+    else
+        journal_write_cancel(&body, batch->path, batch->identity.id, batch->before.count);
     journal_group_add(&group, JOURNAL_CANCEL, buf_str(&body));
     bool ok = journal_write(&story->journal, &group, &error);
     buf_clear(&body);
@@ -173,16 +178,16 @@ static void apply(struct story *story, unsigned i)
     collection->doubt_count = 0;
     doubt_next(collection);
     if (story->has_deletion[i])
-        ok = collection_delete(story->disk, &story->deletions[i], &error);
+        ok = collection_delete(story->disk, &story->deletions[i], &undone, &error);
     else
         ok = database_apply(story->disk, &story->batches[i], &undone, &error);
-    if (story->has_deletion[i] || ok) {
+    if (ok || (story->has_deletion[i] && !undone)) {
         copy_state(&collection->now, &collection->next);
         collection->doubt_count = 0;
         collection->is_closed = !ok;
         return;
     }
-    bool is_cancelled = cancel(story, &story->batches[i]);
+    bool is_cancelled = cancel(story, i);
     story->cancelled += is_cancelled;
     if (is_cancelled)
         collection->doubt_count = 0;
@@ -265,6 +270,7 @@ static void tell_second_part(struct story *story)
 {
     /* Calls of database_apply: when it appends, and when it makes a collection. */
     enum { DATA_WRITE = 3, INDEX_WRITE = 4, LAST_DIRECTORY = 3, FORGET_DELETION = 12 };
+    enum { DELETED_OPEN = 6, INDEX_REMOVAL = 9 }; /* of collection_delete */
 
     delete_and_commit(story, 0);
     append_and_commit(story, 0, 2);
@@ -281,7 +287,12 @@ static void tell_second_part(struct story *story)
     story_append(story, 2, 1);
     story_commit(story, DATA_WRITE);
     append_and_commit(story, 1, 3);
+    story_delete(story, 1);
+    story_commit(story, DELETED_OPEN);
     append_and_commit(story, 1, 2);
+    story_delete(story, 2);
+    story_commit(story, INDEX_REMOVAL);
+    append_and_commit(story, 2, 1);
 }
 
 void story_tell(struct story *story)

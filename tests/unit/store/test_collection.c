@@ -76,7 +76,7 @@ static void delete_it(uint64_t last_counter)
 {
     struct deletion deletion = make_deletion(1, last_counter);
 
-    ck_assert_msg(collection_delete(disk, &deletion, &error), "%s", error.message);
+    ck_assert_msg(collection_delete(disk, &deletion, &(bool){0}, &error), "%s", error.message);
     deletion_clear(&deletion);
 }
 
@@ -162,7 +162,7 @@ START_TEST(test_collection_keeps_a_long_reason)
     for (unsigned i = 0; i < 300000; i++)
         buf_append_u64(&deletion.reason, i);
     buf_append_byte(&deletion.reason, '\n');
-    ck_assert(collection_delete(disk, &deletion, &error));
+    ck_assert(collection_delete(disk, &deletion, &(bool){0}, &error));
     load_from(disk);
     ck_assert(str_equals(buf_str(&collection.reason), buf_str(&deletion.reason)));
     deletion_clear(&deletion);
@@ -195,7 +195,7 @@ START_TEST(test_collection_deletion_of_another_leaves_this_one)
     struct head head = sample_fill(disk, 5, NULL);
     struct deletion deletion = make_deletion(9, 100);
 
-    ck_assert(collection_delete(disk, &deletion, &error));
+    ck_assert(collection_delete(disk, &deletion, &(bool){0}, &error));
     load_from(disk);
     assert_live(&head);
     ck_assert_ptr_null(find_file(paths_put_deleted));
@@ -284,14 +284,14 @@ START_TEST(test_collection_that_could_not_be_deleted_can_be_later)
         simdisk_calm(&simdisk);
         simdisk.fail_at = call;
         simdisk.fail_with = EIO;
-        done = collection_delete(disk, &deletion, &error);
+        done = collection_delete(disk, &deletion, &(bool){0}, &error);
         simdisk_calm(&simdisk);
         load_from(disk);
         if (collection.state == COLLECTION_LIVE)
             assert_live(&head);
         else
             assert_deleted(5);
-        ck_assert(collection_delete(disk, &deletion, &error));
+        ck_assert(collection_delete(disk, &deletion, &(bool){0}, &error));
         load_from(disk);
         assert_deleted(5);
     }

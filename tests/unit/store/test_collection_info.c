@@ -86,7 +86,7 @@ START_TEST(test_collection_refuses_rotten_reasons)
     struct deletion deletion = {.path = SAMPLE_PATH, .last_counter = 7, .generation = 1};
 
     buf_append(&deletion.reason, STR("{\"reason\":\"x\"}"));
-    ck_assert(collection_delete(disk, &deletion, &error));
+    ck_assert(collection_delete(disk, &deletion, &(bool){0}, &error));
     deletion_clear(&deletion);
     cut_every_byte(find_file(paths_put_deleted), "deleted.json");
     rot_every_bit(find_file(paths_put_deleted), "deleted.json");

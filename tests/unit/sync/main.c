@@ -14,6 +14,7 @@ int main(void)
     srunner_add_suite(runner, suite_stream());
     srunner_add_suite(runner, suite_watch());
     srunner_add_suite(runner, suite_committer());
+    srunner_add_suite(runner, suite_trouble());
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -12,5 +12,6 @@ Suite *suite_pull(void);
 Suite *suite_stream(void);
 Suite *suite_watch(void);
 Suite *suite_committer(void);
+Suite *suite_trouble(void);
 
 #endif
