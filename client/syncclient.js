@@ -24,6 +24,8 @@ const REQUEST_SECONDS = 60;         // a request that takes longer is given up a
 const WAIT_GRACE_SECONDS = 10;      // a held request gets this much more than it asked for
 const LOCK_SECONDS = 60;            // how long one tab waits for another to finish its sync
 const LONGEST_RETRY_AFTER = 2 * 24 * 3600; // a server that says more than two days is not believed
+const BATCH_LENGTH = 512 * 1024;    // characters of a batch, but at least one object: larger ones take
+                                    // long on slow lines, and do not fit into the browser's storage
 const MAX_ROUNDS = 40;              // conflicts, halvings and refusals one sync works through
 const STATE_KEY = 'syncState';
 const OPTIONS = ['serverUrl', 'bucket', 'appName', 'verifyUrl', 'storage', 'assertion',
@@ -276,6 +278,7 @@ Sync.Service = class Service {
     this.appData = appData;
     this.storage = storage || new Sync.LocalStorage('sync::');
     this._state = Service.freshState();
+    this._sender = null;        // {client, seq}: who this tab is where tabs cannot take turns
     this._sent = null;          // {seq, objects} of the open batch; after a reload only its body is left
     this._parked = new Map();   // identity → text of a refused object; a changed one is tried again
     this._batchLimit = Infinity; // until the server finds a batch too large
@@ -372,6 +375,7 @@ Sync.Service = class Service {
   async _startOver(collectionId) {
     // A new client id: what this one sent before counts as unseen from now on.
     if (this.appData.resetSaved) await this.appData.resetSaved(noop);
+    this._sender = null;
     await this._save(Object.assign(Service.freshState(),
       {path: this.server.collectionPath, collectionId: collectionId, client: randomId()}));
     this.sendStatus({status: 'reset'});
@@ -441,7 +445,9 @@ Sync.Service = class Service {
     const changed = Boolean(answer.collection_changed);
     if (changed) await this._startOver(answer.collection_id);
     const before = this._state.position;
-    const received = newest(answer.objects, changed ? [] : answer.mine || []);
+    // Own objects that this storage knows nothing of are news here, too.
+    const anew = changed || answer.client_seq > this._state.seq;
+    const received = newest(answer.objects, anew ? [] : answer.mine || []);
     if (received.length) await this.appData.objectsReceived(received, noop);
     await this._save(this._afterReading(answer, changed));
     if (answer.incomplete && this._state.position <= before) {
@@ -520,7 +526,7 @@ Sync.Service = class Service {
   async _putAll(items, refused) {
     let rest = items;
     while (rest.length) {
-      const part = rest.slice(0, this._batchLimit);
+      const part = this._nextPart(rest);
       await this._openBatch(part);
       this.sendStatus({status: 'sync_put', count: part.length});
       try {
@@ -535,19 +541,41 @@ Sync.Service = class Service {
     return true;
   }
 
+  _nextPart(items) {
+    let length = 0;
+    let count = 0;
+    while (count < Math.min(items.length, this._batchLimit)) {
+      length += items[count].text.length + 1;
+      if (count > 0 && length > BATCH_LENGTH) break;
+      count++;
+    }
+    return items.slice(0, count);
+  }
+
   /* The batch is written down before it is sent, or a reload could not ask what became of it. */
   async _openBatch(items) {
-    const {seq, position, collectionId} = this._state;
-    const batch = {seq: seq + 1, since: position, collectionId: collectionId,
+    const {position, collectionId} = this._state;
+    const {client, seq} = this._nextNumber();
+    const batch = {client: client, seq: seq, since: position, collectionId: collectionId,
       body: '[' + items.map(item => item.text).join(',') + ']'};
-    this._sent = {seq: batch.seq, objects: items.map(item => item.object)};
+    this._sent = {client: client, seq: seq, objects: items.map(item => item.object)};
     try {
-      await this._save({seq: batch.seq, batch: batch});
+      await this._save({client: client, seq: seq, batch: batch});
     } catch (error) {
       // Storage too small for it (blobs): the number alone, so that it is never used twice.
-      await this._save({seq: batch.seq, batch: null});
+      await this._save({client: client, seq: seq, batch: null});
       this._state.batch = batch;
     }
+  }
+
+  /* Without locks (old browsers, plain http) another tab may be numbering from the same state at
+   * this moment: then each is a client of its own, whose numbers are in its memory only. */
+  _nextNumber() {
+    const {client, seq} = this._state;
+    if (env.locks) return {client: client, seq: seq + 1};
+    if (!this._sender) this._sender = {client: randomId(), seq: 0};
+    this._sender.seq++;
+    return Object.assign({}, this._sender);
   }
 
   /* Sends the open batch; true when the server has it, false when it was refused for something
@@ -555,7 +583,7 @@ Sync.Service = class Service {
   async _putBatch() {
     const batch = this._state.batch;
     const answer = await this._ask(done => this.server.put(batch.since, batch.body, done,
-      {collection_id: batch.collectionId, client: this._state.client, seq: batch.seq})
+      {collection_id: batch.collectionId, client: batch.client || this._state.client, seq: batch.seq})
     ).catch(async error => {
       if (answered(error)) await this._save({batch: null});
       throw error;
@@ -571,10 +599,11 @@ Sync.Service = class Service {
   }
 
   async _batchSaved(batch, answer) {
-    const known = this._sent && this._sent.seq === batch.seq;
+    const known = this._sent && this._sent.seq === batch.seq && this._sent.client === batch.client;
     const objects = known ? this._sent.objects : JSON.parse(batch.body);
     const counters = answer.object_counters;
     if (counters.length !== objects.length) {
+      this._sender = null;
       await this._save({batch: null, client: randomId(), seq: 0});
       throw failure('bad_answer', `${counters.length} counters for ${objects.length} objects`);
     }

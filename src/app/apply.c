@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -53,7 +54,12 @@ static bool read_keys(struct keys *keys, const struct settings *settings,
                       const struct settings *old, struct error *error)
 {
     struct error cause;
+    const char *path = settings->token_secret_file;
 
+    /* Made anew it would log everybody out, for a file that was only missing for a moment. */
+    if (path && old && old->token_secret_file && strcmp(path, old->token_secret_file) == 0 &&
+        access(path, F_OK) != 0)
+        return error_set_errno(error, errno, "token_secret_file: %s", path);
     if (settings->token_secret_file)
         return keys_read_file(keys, settings->token_secret_file, &cause) ||
                error_set(error, cause.code, "token_secret_file: %s", cause.message);

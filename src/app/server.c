@@ -144,7 +144,13 @@ static void on_int(struct loop_signal *loop_signal)
 
 static void on_hup(struct loop_signal *loop_signal)
 {
-    reload_run(OWNER_OF(loop_signal, struct server, on_hup));
+    struct server *server = OWNER_OF(loop_signal, struct server, on_hup);
+
+    /* The listeners may be closed already, and nobody would see the new settings. */
+    if (server->stopping || task_is_under_way(&server->drain))
+        log_write(LOG_NOTICE, "reload: not while stopping");
+    else
+        reload_run(server);
 }
 
 static void on_usr1(struct loop_signal *loop_signal)

@@ -165,14 +165,18 @@ static void put_line(enum log_level level, struct str text)
 /* Nobody can begin a line of his own, or paint the terminal. */
 static void put_escaped(struct str text, struct buf *out)
 {
+    size_t done = 0; /* what stands before it is in out */
+
     for (size_t i = 0; i < text.length; i++) {
         unsigned char byte = (unsigned char)text.data[i];
 
-        if (byte < 0x20 || byte == 0x7f)
-            buf_append_format(out, "\\x%02x", byte);
-        else
-            buf_append_byte(out, text.data[i]);
+        if (byte >= 0x20 && byte != 0x7f)
+            continue;
+        buf_append(out, str_slice(text, done, i - done));
+        buf_append_format(out, "\\x%02x", byte);
+        done = i + 1;
     }
+    buf_append(out, str_slice(text, done, text.length - done));
 }
 
 void log_write(enum log_level level, const char *format, ...)
@@ -200,10 +204,23 @@ void log_write(enum log_level level, const char *format, ...)
     buf_clear(&line);
 }
 
+/* Members of a JSON object are escaped already; what is for people holds what strangers sent. */
 void log_write_members(enum log_level level, struct str members)
 {
-    if (log_wants(level))
+    struct buf line = {0};
+
+    if (!log_wants(level))
+        return;
+    if (state.format == LOG_JSON) {
         put_line(level, members);
+        return;
+    }
+    put_escaped(members, &line);
+    if (line.failed)
+        state.lost++;
+    else
+        put_line(level, buf_str(&line));
+    buf_clear(&line);
 }
 
 /* How much of text goes in one call: as many whole lines as a pipe takes at once, so that neither

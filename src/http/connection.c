@@ -1,5 +1,6 @@
 #include "http/connection.h"
 
+#include "base/utf8.h"
 #include "http/listener.h"
 
 #include <event2/buffer.h>
@@ -41,8 +42,32 @@ static enum method method_of(enum evhttp_cmd_type command, const char **name)
 /* How often the headers that frame a request were given: more than evhttp looks at. */
 struct framing {
     unsigned lengths, hosts;
-    bool encoded, bad_length, bad_name, has_body;
+    bool encoded, bad_length, bad_name, has_body, bad_version;
 };
+
+/* RFC 9110, section 5.6.2. */
+static bool is_token(struct str name)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        unsigned char byte = (unsigned char)name.data[i];
+
+        if (byte <= ' ' || byte >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", byte))
+            return false;
+    }
+    return name.length > 0;
+}
+
+/* Control bytes in it, or bytes that are no text, are for nobody's log or JSON. */
+static bool is_good_target(struct str target)
+{
+    for (size_t i = 0; i < target.length; i++) {
+        unsigned char byte = (unsigned char)target.data[i];
+
+        if (byte <= ' ' || byte == 0x7f)
+            return false;
+    }
+    return target.length > 0 && target.data[0] == '/' && utf8_check(target);
+}
 
 static void note_length(struct framing *framing, struct str value)
 {
@@ -74,8 +99,7 @@ static void note_header(struct request *request, struct framing *framing, struct
     } else if (str_equals_nocase(name, STR("transfer-encoding"))) {
         framing->encoded = true;
     } else {
-        framing->bad_name |= name.length == 0 || str_find_byte(name, ' ') < name.length ||
-                             str_find_byte(name, '\t') < name.length;
+        framing->bad_name |= !is_token(name);
     }
 }
 
@@ -112,12 +136,17 @@ static void check_framing(struct request *request, const struct framing *framing
         error_set(refusal, ERROR_BAD_REQUEST, "Content-Length is no plain number");
     else if (framing->bad_name)
         error_set(refusal, ERROR_BAD_REQUEST, "a header has an empty name or blanks in its name");
+    else if (framing->bad_version)
+        error_set(refusal, ERROR_BAD_REQUEST, "HTTP/1.0 and HTTP/1.1 are spoken here");
     else if (framing->hosts > 1)
         error_set(refusal, ERROR_BAD_REQUEST, "Host is given more than once");
+    else if (framing->hosts == 0 && request->evhttp->minor == 1)
+        error_set(refusal, ERROR_BAD_REQUEST, "HTTP/1.1 wants a Host");
     else if (framing->has_body && request->method != METHOD_POST)
         error_set(refusal, ERROR_BAD_REQUEST, "%s takes no body", request->method_name);
-    else if (request->uri.length == 0 || request->uri.data[0] != '/')
-        error_set(refusal, ERROR_BAD_REQUEST, "the request target has to begin with \"/\"");
+    else if (!is_good_target(request->uri))
+        error_set(refusal, ERROR_BAD_REQUEST,
+                  "the request target has to begin with \"/\" and to be percent-coded");
     request->reply.closes = refusal->code != ERROR_NONE;
 }
 
@@ -127,7 +156,8 @@ static void read_peer(struct request *request)
     ev_uint16_t port = 0;
 
     evhttp_connection_get_peer(evhttp_request_get_connection(request->evhttp), &address, &port);
-    struct str peer = address && address[0] ? str_of(address) : STR("unix:");
+    /* The C library calls the other end of a unix socket "localhost"; it alone has no port. */
+    struct str peer = address && address[0] && port > 0 ? str_of(address) : STR("unix:");
     peer = str_slice(peer, 0, sizeof request->peer - 1);
     memcpy(request->peer, peer.data, peer.length);
 }
@@ -146,6 +176,7 @@ static void on_request(struct evhttp_request *evhttp, void *arg)
     request->uri = str_of(evhttp_request_get_uri(evhttp));
     request->body_length = evbuffer_get_length(evhttp_request_get_input_buffer(evhttp));
     read_peer(request);
+    framing.bad_version = evhttp->major != 1 || evhttp->minor > 1;
     read_headers(request, &framing);
     check_framing(request, &framing);
     request_start(request);
@@ -344,10 +375,15 @@ void connection_forget_hangup(struct request *request)
  * the limit; far longer ones are cut off by the library before they take memory. */
 enum { BODY_SLACK = 1 << 20 };
 
+uint64_t http_body_most(const struct http *http)
+{
+    return http->services.limits->max_post_bytes + BODY_SLACK;
+}
+
 void http_apply_settings(struct http *http)
 {
     const struct http_settings *settings = http->services.settings;
-    uint64_t body = http->services.limits->max_post_bytes + BODY_SLACK;
+    uint64_t body = http_body_most(http);
 
     evhttp_set_max_headers_size(http->evhttp, (ev_ssize_t)settings->max_header_bytes);
     evhttp_set_max_body_size(http->evhttp, (ev_ssize_t)(body < SSIZE_MAX ? body : SSIZE_MAX));

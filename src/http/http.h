@@ -119,6 +119,9 @@ bool http_listen_is_local(const char *where);
  */
 void http_apply_settings(struct http *http);
 
+/* Bytes of the longest body that is read at all. */
+uint64_t http_body_most(const struct http *http);
+
 /* Takes no new connections, ends held reads, asks clients to close. Requests under way go on. */
 void http_drain(struct http *http);
 

@@ -19,7 +19,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024 };
+enum {
+    BACKLOG = 1024,
+    UNREAD_SLACK = 64 * 1024, /* bytes that may lie unread beside a request */
+};
 
 /* How long nothing is accepted when descriptors have run out. */
 static const struct timeval pause_time = {0, 100000};
@@ -105,16 +108,6 @@ bool http_listen_is_local(const char *where)
     return place.is_unix || strncmp(place.host, "127.", 4) == 0 || strcmp(place.host, "::1") == 0;
 }
 
-static void resume_accepting(evutil_socket_t fd, short what, void *arg)
-{
-    struct http_listener *listener = arg;
-
-    (void)fd;
-    (void)what;
-    if (listener->bound)
-        (void)evconnlistener_enable(evhttp_bound_socket_get_listener(listener->bound));
-}
-
 static void pause_accepting(struct http_listener *listener)
 {
     if (!listener->bound || event_pending(listener->again, EV_TIMEOUT, NULL))
@@ -148,17 +141,52 @@ static bool has_reached(uint64_t most)
     return (uint64_t)next >= most;
 }
 
+/* The admin face is for telling what is wrong just then. */
+static bool is_full(const struct http *http)
+{
+    return http == http->services.public_face &&
+           has_reached(http->services.settings->max_connections);
+}
+
+/* While it sends an answer the library reads on into memory what nobody will look at before the
+ * answer has left: whoever does not read his answer could fill it all, were there no limit. It is
+ * that of a request, for the library takes headers and body only when they are complete. */
+static struct bufferevent *new_connection(const struct http *http, struct event_base *base)
+{
+    uint64_t most = http->services.settings->max_header_bytes + http_body_most(http);
+    struct bufferevent *connection = bufferevent_socket_new(base, -1, 0);
+
+    if (connection)
+        bufferevent_setwatermark(connection, EV_READ, 0, (size_t)most + UNREAD_SLACK);
+    return connection;
+}
+
 struct bufferevent *listener_count_connection(struct event_base *base, void *arg)
 {
     struct http *http = arg;
 
     http->connection_count++;
-    if (has_reached(http->services.settings->max_connections)) {
+    if (is_full(http)) {
         http->stats.refused_connections++;
         for (size_t i = 0; i < http->listener_count; i++)
             pause_accepting(&http->listeners[i]);
     }
-    return bufferevent_socket_new(base, -1, 0);
+    return new_connection(http, base);
+}
+
+/* Not while there are still as many as there may be: each time one more would be accepted. */
+static void resume_accepting(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_listener *listener = arg;
+
+    (void)fd;
+    (void)what;
+    if (!listener->bound)
+        return;
+    if (is_full(listener->http))
+        (void)event_add(listener->again, &pause_time);
+    else
+        (void)evconnlistener_enable(evhttp_bound_socket_get_listener(listener->bound));
 }
 
 static int new_socket(int family, struct error *error)

@@ -64,6 +64,13 @@ test('an edit beats a delete, whichever side it was on', () => {
   assert.deepStrictEqual([revived.text, revived.deleted, revived.dirty], ['theirs', false, 0]);
 });
 
+test('a note that was deleted here stays so when what was deleted is delivered again', () => {
+  const gone = note({deleted: true, dirty: 1});
+  assert.deepStrictEqual(merge(gone, object({version: 'v1', text: 'old'}), OWNER), {note: gone});
+  const edited = note({deleted: true, dirty: 1, version: 'v2'});
+  assert.deepStrictEqual(merge(edited, object({version: 'v2', text: 'mine'}), OWNER), {note: edited});
+});
+
 test('deleted on both sides is gone', () => {
   assert.strictEqual(merge(note({deleted: true, dirty: 1}), GONE, OWNER).note, null);
 });

@@ -144,9 +144,45 @@ test('a storage that went back in time gets a new client id before it puts', asy
   await one.sync();
   world.localStorage.setItem('one::syncState', before);
   one.app.edit('c', 3);
-  assert.strictEqual((await one.sync()).error, null);
+  assert.strictEqual((await one.reload().sync()).error, null);
   assert.deepStrictEqual(world.server.stored().map(o => o.id), ['a', 'b', 'c']);
   assert.notStrictEqual(one.state().client, JSON.parse(before).client);
+});
+
+test('a storage that went back in time is given what it has sent since', async () => {
+  const world = new World();
+  const one = world.device('one');
+  one.app.edit('a', 1);
+  await one.sync();
+  const before = world.localStorage.getItem('one::syncState');
+  one.app.edit('b', 2);
+  await one.sync();
+  world.localStorage.setItem('one::syncState', before); // a restored profile, a crash of the browser:
+  one.app.objects.delete('b');                          // the app's data are as old
+  assert.strictEqual((await one.sync()).error, null);
+  assert.strictEqual(one.app.data('b'), 2);
+});
+
+test('two tabs that cannot take turns never take each other\'s answer for their own', async () => {
+  const world = new World();
+  Sync.env.locks = null; // an old browser, or plain http
+  const one = world.device('one');
+  one.app.edit('a', 0);
+  await one.sync();
+  let first;
+  const late = Object.create(one.app); // the same app in a second tab, whose store is slow
+  late.getPendingObjects = async callback => {
+    await first;
+    one.app.edit('a', 2); // meanwhile the user went on
+    one.app.getPendingObjects(callback);
+  };
+  const two = world.device('one', {app: late});
+  one.app.edit('a', 1);
+  const second = two.sync();
+  first = one.sync();
+  await second;
+  assert.strictEqual((await one.sync()).error, null);
+  assert.strictEqual(world.server.stored().pop().data, 2);
 });
 
 test('an answer with the wrong number of counters saves nothing', async () => {

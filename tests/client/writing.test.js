@@ -3,6 +3,15 @@ const test = require('node:test');
 const assert = require('node:assert');
 const {World, PATH} = require('./support/world.js');
 
+test('much that is pending goes in batches that servers and storages take', async () => {
+  const world = new World();
+  const one = world.device('one');
+  for (let i = 0; i < 30; i++) one.app.edit('n' + i, 'x'.repeat(100000));
+  assert.strictEqual((await one.sync()).error, null);
+  assert.strictEqual(world.server.stored().length, 30);
+  for (const {body} of world.server.sent('POST')) assert.ok(body.length < 1 << 20, body.length);
+});
+
 test('puts what is pending and reports it saved', async () => {
   const world = new World();
   const one = world.device('one');

@@ -278,3 +278,11 @@ test('a restart keeps all of it: objects, ids, deletions, seqs', async () => {
         [1]);
     assert.deepEqual((await two.get()).json, { collection_deleted: { reason: 'x' } });
 });
+
+test('a body larger than any buffer on its way is taken whole', async () => {
+    const roomy = await startServer();
+    const body = Array.from({ length: 16 }, (_, id) => ({ id, data: 'x'.repeat(500_000) }));
+    const answer = await collection(roomy, {}).post({}, body);
+    assert.equal(answer.json.object_counters?.length, 16, answer.text);
+    await roomy.stop();
+});

@@ -3,6 +3,8 @@
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
+const http = require('node:http');
+const os = require('node:os');
 const path = require('node:path');
 const { test, before, after } = require('node:test');
 const { startServer, collection, login, runToEnd } = require('./lib/server.js');
@@ -188,6 +190,35 @@ test('a proxy that logged the user in is believed, from its address only', async
     const others = await startServer({ conf: conf.replace('127.0.0.1', '10.0.0.0/8') });
     assert.equal((await others.request('GET', NOTES, { headers })).status, 401);
     await others.stop();
+});
+
+test('a reload without the file of keys changes nothing', async () => {
+    const file = path.join(os.tmpdir(), `cutout-keys-${process.pid}`);
+    const keyed = await startServer({ conf: `dev_login off\ntoken_secret_file ${file}\n`,
+        expectErrors: [/reload: nothing was changed/] });
+    fs.unlinkSync(file);
+    keyed.signal('SIGHUP');
+    await keyed.waitForLog(/reload: (nothing was changed|done)/);
+    assert.ok(!fs.existsSync(file));
+    await keyed.stop();
+});
+
+test('a proxy that comes through a unix socket is believed, and logged as one', async () => {
+    const proxied = await startServer({ conf: 'dev_login off\nlisten 127.0.0.1:0 unix:{socket}\n'
+        .replace('{socket}', path.join(os.tmpdir(), `cutout-proxy-${process.pid}.sock`)) +
+        'trusted_user_header X-User\ntrusted_proxies unix:\n' });
+    const socketPath = proxied.listeners.find((one) => one.startsWith('unix:')).slice(5);
+    const headers = { 'X-User': 'ann@example.org/app.example' };
+    const status = await new Promise((resolve, reject) => {
+        http.get({ socketPath, path: NOTES, headers }, (answer) => {
+            answer.resume();
+            answer.on('end', () => resolve(answer.statusCode));
+        }).on('error', reject);
+    });
+    assert.equal(status, 200);
+    await proxied.waitForLog(/ unix: GET /);
+    assert.equal((await proxied.request('GET', NOTES, { headers })).status, 401);
+    await proxied.stop();
 });
 
 test('dev login does not start beside what it would open to the network', async () => {

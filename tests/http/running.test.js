@@ -7,7 +7,7 @@ const http = require('node:http');
 const os = require('node:os');
 const path = require('node:path');
 const { test, before, after } = require('node:test');
-const { startServer, runToEnd, collection, ROOT } = require('./lib/server.js');
+const { startServer, runToEnd, collection, raw, RawConnection, ROOT } = require('./lib/server.js');
 
 let server;
 let directory;
@@ -114,6 +114,26 @@ test('several listeners: IPv4, IPv6, unix socket', async () => {
     await several.stop();
 });
 
+test('beyond max_connections new connections wait until others end', async () => {
+    const limited = await startServer({ conf: 'max_connections 40\n' });
+    const notes = collection(limited);
+    const { json } = await notes.post({}, [{ id: 'a' }]);
+    const accepted = async () => (await limited.admin('/status')).json.connections.accepted;
+    const early = new RawConnection(limited.port); /* the server's clock, accepted before the others */
+    early.write(`GET ${notes.path}?auth=${notes.token}&since=1&collection_id=${json.collection_id}` +
+        '&wait=2 HTTP/1.1\r\nHost: x\r\n\r\n');
+    const many = Array.from({ length: 60 }, () => new RawConnection(limited.port));
+    for (const one of many) one.write('GET /info HTTP/1.1\r\nHost: x\r\n\r\n');
+    await limited.log.waitFor((text) => text.match(/GET \/info/g)?.length >= 10, 'the first answers');
+    const before = await accepted();
+    await early.waitFor(/ 204 /);
+    assert.ok(await accepted() <= before + 2, `${before}, later ${await accepted()}`);
+    for (const one of [early, ...many.slice(0, 30)]) one.destroy();
+    await limited.log.waitFor((text) => text.match(/GET \/info/g)?.length > before, 'the next ones');
+    for (const one of many) one.destroy();
+    await limited.stop();
+});
+
 /* Admin */
 
 test('the admin listener: health, ready, metrics, status', async () => {
@@ -186,6 +206,16 @@ test('every answer has a request id, which the log has too', async () => {
     const answer = await server.request('GET', '/info');
     assert.match(answer.headers['x-request-id'], /^[0-9a-f]{16}$/);
     await server.waitForLog(new RegExp(answer.headers['x-request-id']));
+});
+
+test('nobody can begin a line of the log, or paint the terminal', async () => {
+    const logging = await startServer();
+    await logging.request('GET', '/app.example/ann@example.org/n?since=%0A2026-01-01T00:00:00Z%20error%20forged%1b[2J');
+    await raw(logging.port, 'GET /\x1b[2J\rforged HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    await logging.stop();
+    assert.doesNotMatch(logging.stderr, /[\0-\x09\x0b-\x1f\x7f]/);
+    assert.doesNotMatch(logging.stderr, /^2026-01-01/m);
+    assert.match(logging.stderr, /\\x0a2026-01-01/);
 });
 
 test('the log as JSON is one object a line', async () => {

@@ -61,6 +61,21 @@ test('a server that stops takes no new connections and is not ready', async () =
     await slow.readOn();
 });
 
+test('a client that reads no answer cannot fill the memory with what it sends', async () => {
+    const server = await serveRoot();
+    const notes = collection(server);
+    const { json } = await notes.post({}, [{ id: 'a' }]);
+    const slow = await slowDownload(server);
+    /* More than the sockets' buffers hold; what the server takes of it is in its memory. */
+    const piece = Buffer.alloc(1 << 20);
+    for (let i = 0; i < 100; i++) slow.socket.write(piece);
+    /* The server's own clock: by then it has long taken all that it will take. */
+    await notes.get({ since: 1, collection_id: json.collection_id, wait: 2 });
+    const taken = slow.socket.bytesWritten - slow.socket.writableLength;
+    slow.socket.destroy();
+    assert.ok(taken < 50 << 20, `it took ${taken} bytes`);
+});
+
 test('a second SIGTERM cuts off what is under way', async () => {
     const server = await serveRoot();
     const slow = await slowDownload(server);
@@ -70,6 +85,18 @@ test('a second SIGTERM cuts off what is under way', async () => {
     assert.deepEqual(await withDeadline(server.exited, 'the end'), wellEnded);
     assert.match(server.stderr, /stopping: 1 requests were cut off/);
     assert.ok(await slow.readOn() < BIG);
+});
+
+test('SIGHUPs that come while it stops do no harm', async () => {
+    const server = await serveRoot(); /* the big file makes the first reload last a while */
+    for (const name of ['SIGSTOP', 'SIGTERM', 'SIGHUP', 'SIGCONT']) server.signal(name);
+    for (let i = 0; i < 20; i++) {
+        await fs.promises.stat(root);
+        server.signal('SIGHUP');
+    }
+    const end = await withDeadline(server.exited, 'the end');
+    server.checkLog();
+    assert.deepEqual(end, wellEnded);
 });
 
 test('drain_timeout ends the waiting', async () => {

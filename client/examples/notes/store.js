@@ -37,7 +37,10 @@ function fromObject(object, owner) {
 function merge(local, object, owner) {
   const theirs = object.deleted ? null : fromObject(object, owner);
   if (!local || !local.dirty) return {note: theirs};
-  if (local.deleted) return {note: theirs};
+  if (local.deleted) { // the version that was deleted here is no edit of anybody
+    const known = theirs && (theirs.version === local.base || theirs.version === local.version);
+    return {note: known ? local : theirs};
+  }
   if (!theirs) return {note: Object.assign({}, local, {base: null})};
   if (theirs.version === local.version || theirs.text === local.text) return {note: theirs};
   if (theirs.version === local.base) return {note: local};
