@@ -110,6 +110,9 @@ static const struct token *find_token(struct access *access, struct str text, in
     return room;
 }
 
+/* What a connection through a unix socket has for an address. */
+static const char unix_peer[] = "unix:";
+
 /* An address as 16 bytes, IPv4 mapped into IPv6, so that both spellings of one are equal. */
 static bool parse_ip(const char *text, unsigned char to[16], bool *is_v4)
 {
@@ -150,7 +153,7 @@ bool access_check_proxy(const char *text, struct error *error)
     unsigned char address[16];
     unsigned bits;
 
-    return strcmp(text, "unix:") == 0 || parse_range(text, address, &bits) ||
+    return strcmp(text, unix_peer) == 0 || parse_range(text, address, &bits) ||
            error_set(error, ERROR_CONF,
                      "\"%s\" is no address, no range like 10.0.0.0/8, and not "
                      "unix:",
@@ -177,7 +180,7 @@ static bool is_trusted_peer(const struct access *access, const char *peer)
         const char *proxy = access->proxies[i];
 
         if (is_ip ? parse_range(proxy, range, &bits) && is_within(address, range, bits)
-                  : strcmp(proxy, peer) == 0)
+                  : strcmp(proxy, unix_peer) == 0 && strcmp(peer, unix_peer) == 0)
             return true;
     }
     return false;

@@ -1,0 +1,19 @@
+#include "auth/suites.h"
+
+#include <stdlib.h>
+
+#include <check.h>
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite_origin());
+
+    srunner_add_suite(runner, suite_keys());
+    srunner_add_suite(runner, suite_token());
+    srunner_add_suite(runner, suite_access());
+    srunner_add_suite(runner, suite_login());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,14 @@
+/* suites.h - the suites of this room's test binary, one a file. Check's own header comes last
+ * wherever it is included, so it is not here. */
+#ifndef AUTH_SUITES_H
+#define AUTH_SUITES_H
+
+struct Suite;
+
+struct Suite *suite_access(void);
+struct Suite *suite_keys(void);
+struct Suite *suite_login(void);
+struct Suite *suite_origin(void);
+struct Suite *suite_token(void);
+
+#endif
