@@ -85,7 +85,8 @@ FUZZ_SOURCES    := $(wildcard tests/fuzz/*.c)
 FUZZ_TARGETS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH_SOURCES   := $(wildcard tests/bench/*.c)
 SOURCES         := $(PROGRAM_SOURCES) $(ROOM_SOURCES)
-TEST_SOURCES    := $(UNIT_SOURCES) $(FUZZ_SOURCES) $(BENCH_SOURCES)
+FAULT_SOURCES   := $(wildcard tests/faults/*.c)
+TEST_SOURCES    := $(UNIT_SOURCES) $(FUZZ_SOURCES) $(BENCH_SOURCES) $(FAULT_SOURCES)
 HEADERS         := $(wildcard src/*/*.h)
 TEST_HEADERS    := $(wildcard tests/unit/*/*.h tests/fuzz/*.h tests/bench/*.h)
 SCRIPTS         := $(wildcard .ci/run deps/install scripts/* tests/lint/run tests/bench/run)
@@ -195,9 +196,11 @@ export CUTOUTCTL        := $(abspath $(BIN)/cutoutctl)
 export ASAN_OPTIONS     := detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS    := print_stacktrace=1
 export TSAN_OPTIONS     := second_deadlock_stack=1
+export FAIL_LIBRARY     := $(abspath $(BUILD)/fail.so)
 export KILL_ROUNDS      ?= 200
 PATIENCE_release        := 1
 PATIENCE_valgrind       := 20
+export FAULTS FAULT_SEED FAULT_ONLY
 export TEST_PATIENCE    := $(or $(PATIENCE_$(VARIANT)),5)
 export CK_TIMEOUT_MULTIPLIER := $(TEST_PATIENCE)
 
@@ -206,6 +209,7 @@ HTTP_TESTS     := $(wildcard tests/http/*.js)
 CLIENT_TESTS   := $(wildcard tests/client/*.js)
 BROWSER_TESTS  := $(wildcard tests/browser/*.js)
 KILL_TESTS     := $(wildcard tests/faults/*.js)
+FAULT_TESTS    := $(wildcard tests/faults/syscalls/*.test.js)
 UNIT_RUNS      := $(UNIT_ROOMS:%=run-unit-%)
 FUZZ_REPLAYS   := $(FUZZ_TARGETS:%=replay-%)
 NODE_MODULES   := tests/node_modules/.package-lock.json
@@ -217,6 +221,7 @@ check: test-tools
 	$(AGAIN) check-http
 	$(AGAIN) check-browser
 	$(AGAIN) check-kill KILL_ROUNDS=$(if $(filter file,$(origin KILL_ROUNDS)),20,$(KILL_ROUNDS))
+	$(AGAIN) check-faults
 
 ## Unit tests of all rooms; one room: make run-unit-store
 .PHONY: check-unit $(UNIT_RUNS)
@@ -244,6 +249,24 @@ check-browser: $(PROGRAMS) $(if $(BROWSER_TESTS),$(NODE_MODULES))
 .PHONY: check-kill
 check-kill: $(PROGRAMS)
 	$(call node_tests,$(KILL_TESTS))
+
+## Failing system calls, and a full disk: a sample of the first (FAULT_SEED=1, FAULTS=all for all)
+.PHONY: check-faults
+check-faults: $(PROGRAMS) $(BUILD)/fail.so
+	$(call node_tests,$(FAULT_TESTS))
+
+# Never linked with anything. A sanitizer has a malloc of its own.
+$(BUILD)/fail.so: tests/faults/fail.c $(BUILD)/flags
+	$(call say,LD,$@)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) -D_GNU_SOURCE -fPIC -shared \
+	    $(if $(filter-out release,$(VARIANT)),-DFAIL_NO_MEMORY) -o $@ $<
+
+## What takes too long for every day
+.PHONY: torture torture-faults
+torture: torture-faults
+torture-faults: test-tools
+	$(AGAIN) check-faults FAULTS=all
+	$(AGAIN) VARIANT=sanitize check-faults FAULTS=all
 
 ## Every input that a fuzzer ever found worth keeping, once more
 .PHONY: check-fuzz $(FUZZ_REPLAYS)

@@ -32,12 +32,23 @@ static void say_replay(const struct replay_report *report)
                   report->refused, report->first_refusal.message);
 }
 
+/* What it writes again may need more room than there is left. */
+static bool run_replay(struct server *server, struct replay_report *report, struct error *error)
+{
+    struct reserve reserve = {0};
+
+    if (replay_run(&server->disk, report, error))
+        return true;
+    return error->code == ERROR_NO_SPACE && reserve_give_up(&reserve, &server->disk) &&
+           replay_run(&server->disk, report, error);
+}
+
 static bool open_data(struct server *server, struct error *error)
 {
     struct replay_report report = {0};
 
     if (!disk_open(&server->disk, server->settings.data_dir, error) ||
-        !replay_run(&server->disk, &report, error))
+        !run_replay(server, &report, error))
         return false;
     say_replay(&report);
     return true;
@@ -192,8 +203,9 @@ static void say_trouble(struct server *server)
     }
     if (server->said_failed_checkpoints != committer->stats.failed_checkpoints) {
         server->said_failed_checkpoints = committer->stats.failed_checkpoints;
-        log_write(LOG_ERROR, "checkpoint: %s; it will be tried again",
-                  failure->code == ERROR_NONE ? "failed" : failure->message);
+        if (committer->sound) /* else it has been said */
+            log_write(LOG_ERROR, "checkpoint: %s; it will be tried again",
+                      failure->code == ERROR_NONE ? "failed" : failure->message);
     }
 }
 

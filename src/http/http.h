@@ -82,10 +82,11 @@ struct http {
     struct evhttp *evhttp;
     struct http_listener {
         struct http *http;
-        void *bound;         /* struct evhttp_bound_socket */
-        struct event *again; /* switches accepting on again after the descriptors ran out */
-        char *unix_path;     /* to be removed at the end; NULL for TCP */
-        char name[128];      /* "127.0.0.1:8088" with the real port */
+        void *bound;                /* struct evhttp_bound_socket */
+        struct event *again;        /* switches accepting on again after the descriptors ran out */
+        struct http_listener *next; /* of those that are open, in listener.c */
+        char *unix_path;            /* to be removed at the end; NULL for TCP */
+        char name[128];             /* "127.0.0.1:8088" with the real port */
     } listeners[HTTP_LISTENERS_MOST];
     size_t listener_count;
     struct list requests; /* of struct request, under way */

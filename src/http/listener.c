@@ -27,6 +27,9 @@ enum {
 /* How long nothing is accepted when descriptors have run out. */
 static const struct timeval pause_time = {0, 100000};
 
+/* Of all of this process, for on_accept_error alone. */
+static struct http_listener *open_listeners;
+
 /* Where to listen, taken apart. */
 struct place {
     bool is_unix, any;
@@ -116,16 +119,16 @@ static void pause_accepting(struct http_listener *listener)
     (void)event_add(listener->again, &pause_time);
 }
 
-static void on_accept_error(struct evconnlistener *evconnlistener, void *arg)
+/* What the library gives to this is not ours, but what evhttp has set for its own callback; so the
+ * listener has to be looked for. */
+static void on_accept_error(struct evconnlistener *evconnlistener, void *evhttp)
 {
-    struct http *http = arg;
-
-    http->stats.accept_failures++;
-    for (size_t i = 0; i < http->listener_count; i++) {
-        struct http_listener *listener = &http->listeners[i];
-
-        if (listener->bound && evhttp_bound_socket_get_listener(listener->bound) == evconnlistener)
-            pause_accepting(listener);
+    (void)evhttp;
+    for (struct http_listener *listener = open_listeners; listener; listener = listener->next) {
+        if (evhttp_bound_socket_get_listener(listener->bound) != evconnlistener)
+            continue;
+        listener->http->stats.accept_failures++;
+        pause_accepting(listener);
     }
 }
 
@@ -303,12 +306,25 @@ static bool start_accepting(struct http *http, struct http_listener *listener, i
     listener->bound = evhttp_accept_socket_with_handle(http->evhttp, fd);
     if (!listener->bound)
         return error_set(error, ERROR_NO_MEMORY, "out of memory");
+    listener->next = open_listeners;
+    open_listeners = listener;
     evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(listener->bound), on_accept_error);
     return true;
 }
 
+static void forget_listener(struct http_listener *listener)
+{
+    struct http_listener **link = &open_listeners;
+
+    while (*link && *link != listener)
+        link = &(*link)->next;
+    if (*link)
+        *link = listener->next;
+}
+
 static void close_listener(struct http *http, struct http_listener *listener)
 {
+    forget_listener(listener);
     if (listener->bound)
         evhttp_del_accept_socket(http->evhttp, listener->bound);
     listener->bound = NULL;

@@ -136,6 +136,8 @@ static bool read_info(struct str text, const char *name, unsigned members, struc
 
     *info = (struct info){0};
     *rest = str_slice(text, line.length + 1, text.length);
+    if (line.length == text.length)
+        return error_set(error, ERROR_DAMAGED, "%s: the line has no end", name);
     if (!json_read_text(line, DEPTH, note_member, info, &cause))
         return error_set(error, ERROR_DAMAGED, "%s: %s", name, cause.message);
     if (info->found & MEMBER_FORMAT && info->format != FORMAT)

@@ -311,24 +311,82 @@ static bool are_in_order(const struct database *database, const struct index_ent
     return true;
 }
 
-/* Nothing is in out before it has been checked. */
-static bool read_chunk(struct database *database, uint64_t first, size_t count, struct buf *out,
-                       struct error *error)
+/* How many of the entries, which are in order, have no more than `bytes` of records; one at least.
+ */
+static size_t count_that_fit(const struct index_entry *entries, size_t count, size_t bytes)
 {
-    struct index_entry entries[CHUNK + 1];
+    while (count > 1 && entries[count].end - entries[0].end > bytes)
+        count--;
+    return count;
+}
 
-    if (!read_chained(database, first, count, entries, error))
-        return false;
-    if (!are_in_order(database, entries, count))
-        return damaged(&database->index, offset_of(first), "entries are out of order", error);
+/* Appends the records of entries[1] ... entries[count] to out. Nothing is in it before it has been
+ * checked. */
+static bool append_checked(struct database *database, const struct index_entry *entries,
+                           size_t count, struct buf *out, struct error *error)
+{
     size_t length = (size_t)(entries[count].end - entries[0].end);
     char *to = buf_reserve(out, length);
+
     if (!to)
         return buf_ok(out, error);
     bool ok = file_read_at(&database->data, to, length, entries[0].end, error) &&
               check_records(database, entries, count, (struct str){to, length}, error);
     buf_grow(out, ok ? length : 0);
     return ok;
+}
+
+static bool read_ordered(struct database *database, uint64_t first, size_t count,
+                         struct index_entry *entries, struct error *error)
+{
+    return read_chained(database, first, count, entries, error) &&
+           (are_in_order(database, entries, count) ||
+            damaged(&database->index, offset_of(first), "entries are out of order", error));
+}
+
+bool database_read_checked(struct database *database, uint64_t first, size_t *count, size_t bytes,
+                           struct index_entry *entries, struct buf *records, struct error *error)
+{
+    buf_reset(records);
+    if (!read_ordered(database, first, *count, entries, error))
+        return false;
+    *count = count_that_fit(entries, *count, bytes);
+    return append_checked(database, entries, *count, records, error);
+}
+
+static bool read_chunk(struct database *database, uint64_t first, size_t count, struct buf *out,
+                       struct error *error)
+{
+    struct index_entry entries[CHUNK + 1];
+
+    return read_ordered(database, first, count, entries, error) &&
+           append_checked(database, entries, count, out, error);
+}
+
+/* A record has bytes and a higher counter than the one before; a commit entry has neither, and so
+ * can be checked without any. */
+static bool follows(const struct index_entry *before, const struct index_entry *entry)
+{
+    unsigned char encoded[INDEX_ENTRY_SIZE];
+
+    if (!(entry->flags & INDEX_COMMIT))
+        return entry->end > before->end && entry->counter > before->counter;
+    index_write_entry(encoded, entry);
+    return entry->end == before->end && entry->counter == before->counter &&
+           entry->crc == index_entry_crc(before->crc, encoded, (struct str){0});
+}
+
+bool database_read_commits(struct database *database, uint64_t first, size_t count,
+                           struct index_entry *entries, struct error *error)
+{
+    if (!read_chained(database, first, count, entries, error))
+        return false;
+    for (size_t i = 1; i <= count; i++) {
+        if (!follows(&entries[i - 1], &entries[i]))
+            return damaged(&database->index, offset_of(first + i - 1),
+                           "the entry does not follow from the one before", error);
+    }
+    return true;
 }
 
 bool database_read_records(struct database *database, uint64_t first, size_t count, struct buf *out,

@@ -39,8 +39,20 @@ MUST_CHECK bool database_reopen(struct database *database, struct disk *disk, co
                                 const struct head *head, struct error *error);
 void database_close(struct database *database); /* harmless twice, and on all-zero */
 
-/* Entries [first, first + count), which must be below head.count. They are not checked: that is
- * possible with their records only, see database_read_records. */
+/* Entries [first, first + *count), which must be below head.count, into entries[1] and on, and
+ * their records into records (replaced); all are checked. entries[0] is the one before them, of
+ * which end and crc can be relied on. Of the records no more than `bytes` are read, but always one
+ * of them; *count (at least 1) becomes how many that are. */
+MUST_CHECK bool database_read_checked(struct database *database, uint64_t first, size_t *count,
+                                      size_t bytes, struct index_entry *entries,
+                                      struct buf *records, struct error *error);
+
+/* Entries [first, first + count) without their records, into entries[1] and on. Which of them are
+ * commit entries, and what these say, is checked; all else is not: that needs the records. */
+MUST_CHECK bool database_read_commits(struct database *database, uint64_t first, size_t count,
+                                      struct index_entry *entries, struct error *error);
+
+/* The entries alone, into entries[0] and on; nothing of them is checked. */
 MUST_CHECK bool database_read_entries(struct database *database, uint64_t first, size_t count,
                                       struct index_entry *entries, struct error *error);
 

@@ -5,6 +5,7 @@
  *                       /database.G           the records, G the generation
  *                       /deleted.json         why it was deleted, and how far its counters went
  *     .journal/SEQUENCE                       see journal.h
+ *     .reserve                                see reserve.h
  *     .lock                                   held by the server that uses the directory */
 #ifndef STORE_PATHS_H
 #define STORE_PATHS_H

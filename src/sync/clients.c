@@ -70,6 +70,7 @@ static void note_commit(struct clients *clients, const struct index_entry *entry
         .seq = entry->type | (uint64_t)entry->expires << 32,
         .first_counter = clients->batch_first_counter,
         .count = clients->batch_count,
+        .position = clients->next - 1,
     };
 }
 
@@ -98,13 +99,13 @@ static bool are_known(const struct stream *stream)
 static bool read_chunk(struct database *database, struct clients *clients, uint64_t end,
                        struct error *error)
 {
-    struct index_entry entries[CHUNK];
+    struct index_entry entries[CHUNK + 1];
     uint64_t left = end - clients->next;
     size_t count = left < CHUNK ? (size_t)left : CHUNK;
 
-    if (!database_read_entries(database, clients->next, count, entries, error))
+    if (!database_read_commits(database, clients->next, count, entries, error))
         return false;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 1; i <= count; i++)
         note_entry(clients, &entries[i]);
     return true;
 }
@@ -137,13 +138,13 @@ enum step clients_load(struct database *database, struct stream *stream, struct 
 static bool search_chunk(struct database *database, struct clients *clients, uint64_t seq,
                          uint64_t client, struct clients_batch *found, struct error *error)
 {
-    struct index_entry entries[CHUNK];
+    struct index_entry entries[CHUNK + 1];
     uint64_t left = database->head.count - clients->next;
     size_t count = left < CHUNK ? (size_t)left : CHUNK;
 
-    if (!database_read_entries(database, clients->next, count, entries, error))
+    if (!database_read_commits(database, clients->next, count, entries, error))
         return false;
-    for (size_t i = 0; i < count && found->seq == 0; i++) {
+    for (size_t i = 1; i <= count && found->seq == 0; i++) {
         note_entry(clients, &entries[i]);
         const struct clients_batch *item =
             entries[i].flags & INDEX_COMMIT ? find_item(clients, client) : NULL;

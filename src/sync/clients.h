@@ -14,10 +14,12 @@ enum {
     CLIENTS_MOST = 1024
 }; /* a collection; beyond that the one silent for longest is forgotten */
 
-/* A stored batch, and the counters of its records. */
+/* A stored batch, and the counters of its records. The commit entry has been checked; where its
+ * batch begins has not, which needs the records (judge.c does before it says so). */
 struct clients_batch {
     uint64_t client, seq;
     uint64_t first_counter, count;
+    uint64_t position; /* of the commit entry */
 };
 
 /* The keyed hash under which the index of a live collection knows a client id. */

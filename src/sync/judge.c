@@ -2,10 +2,18 @@
 
 enum {
     CHUNK = 512,              /* entries looked at in a slice */
-    SLICE_BYTES = 256 * 1024, /* records read in a slice, unless one alone is larger */
+    SLICE_BYTES = 256 * 1024, /* of their records, unless one alone is larger */
 };
 
-enum phase { PHASE_CLIENTS, PHASE_OLD_SEQ, PHASE_COLLECTION, PHASE_SINCE, PHASE_QUOTA, PHASE_DONE };
+enum phase {
+    PHASE_CLIENTS,
+    PHASE_OLD_SEQ,
+    PHASE_REPLAY,
+    PHASE_COLLECTION,
+    PHASE_SINCE,
+    PHASE_QUOTA,
+    PHASE_DONE
+};
 
 static enum step decide(struct judge *judge, struct append *append, enum append_outcome outcome)
 {
@@ -24,6 +32,16 @@ static enum step replay(struct judge *judge, struct append *append, uint64_t fir
     append->first_counter = first;
     append->count = count;
     return decide(judge, append, APPEND_REPLAYED);
+}
+
+static enum step begin_replay(struct judge *judge, const struct clients_batch *batch)
+{
+    judge->replayed = *batch;
+    judge->position = batch->position - batch->count;
+    if (judge->position > 0)
+        judge->position--; /* that the one before ends a batch is part of it */
+    judge->phase = PHASE_REPLAY;
+    return STEP_NEXT;
 }
 
 /* Rule 1. */
@@ -45,7 +63,7 @@ static enum step check_clients(struct judge *judge, struct append *append, struc
         return STEP_NEXT;
     append->client_seq = last.seq;
     if (query->seq == last.seq)
-        return replay(judge, append, last.first_counter, last.count);
+        return begin_replay(judge, &last);
     if (query->seq > 0 && query->seq < last.seq)
         judge->phase = PHASE_OLD_SEQ;
     return STEP_NEXT;
@@ -62,11 +80,56 @@ static enum step check_old_seq(struct judge *judge, struct append *append, struc
     if (outcome != STEP_NEXT)
         return outcome;
     if (found.seq > 0)
-        return replay(judge, append, found.first_counter, found.count);
+        return begin_replay(judge, &found);
     error_set(&append->error, ERROR_SEQ_OLD,
               "seq %llu of this client is past, its last one is %llu",
               (unsigned long long)append->query.seq, (unsigned long long)append->client_seq);
     return refuse(judge, append);
+}
+
+static bool open_database(struct judge *judge, const struct append *append, struct error *error)
+{
+    struct stream *stream = append->stream;
+
+    database_close(&judge->database);
+    return database_reopen(&judge->database, stream->streams->disk, stream->path,
+                           &stream->collection.head, error);
+}
+
+/* Does the entry at position end a batch where it should: before the replayed one, and with it? */
+static bool fits_replayed(const struct judge *judge, uint64_t position,
+                          const struct index_entry *entry)
+{
+    const struct clients_batch *batch = &judge->replayed;
+    uint64_t first = batch->position - batch->count;
+    bool is_end = position < first || position == batch->position;
+
+    return !(entry->flags & INDEX_BATCH_END) == !is_end &&
+           (position != first || entry->counter == batch->first_counter);
+}
+
+/* The batch as the table of clients has it, against its records: which counters are answered
+ * depends on the entries before the commit entry. */
+static enum step check_replay(struct judge *judge, struct append *append, struct task *task)
+{
+    const struct clients_batch *batch = &judge->replayed;
+    struct index_entry entries[CHUNK + 1];
+    uint64_t left = batch->position + 1 - judge->position;
+    size_t count = left < CHUNK ? (size_t)left : CHUNK;
+
+    if (!open_database(judge, append, &task->error) ||
+        !database_read_checked(&judge->database, judge->position, &count, SLICE_BYTES, entries,
+                               &judge->records, &task->error))
+        return STEP_FAIL;
+    for (size_t i = 1; i <= count; i++) {
+        if (!fits_replayed(judge, judge->position++, &entries[i]))
+            return task_fail(task, ERROR_DAMAGED,
+                             "%s: entry %llu: batches do not begin where they should",
+                             append->stream->path, (unsigned long long)(judge->position - 1));
+    }
+    if (judge->position <= batch->position)
+        return STEP_YIELD;
+    return replay(judge, append, batch->first_counter, batch->count);
 }
 
 /* Rule 2. */
@@ -91,22 +154,19 @@ static enum step check_collection(struct judge *judge, struct append *append)
 
 static bool begin_scan(struct judge *judge, struct append *append, struct error *error)
 {
-    struct stream *stream = append->stream;
-
-    if (judge->position > 0)
+    if (judge->began)
         return true;
+    judge->began = true;
     judge->filter = append->query.filter;
-    filter_prepare(&judge->filter, stream->collection.identity.secret);
-    database_close(&judge->database);
-    return database_reopen(&judge->database, stream->streams->disk, stream->path,
-                           &stream->collection.head, error) &&
+    filter_prepare(&judge->filter, append->stream->collection.identity.secret);
+    return open_database(judge, append, error) &&
            database_find_counter(&judge->database, append->query.since, &judge->position, error);
 }
 
 /* True if the record is what the append brings next. A record is "[counter,object],\n". */
-static bool is_next_object(const struct judge *judge, const struct append *append)
+static bool is_next_object(const struct judge *judge, const struct append *append,
+                           struct str record)
 {
-    struct str record = buf_str(&judge->record);
     size_t comma = str_find_byte(record, ',');
 
     if (judge->matched >= append->objects.count || record.length < comma + sizeof ",],\n")
@@ -115,50 +175,43 @@ static bool is_next_object(const struct judge *judge, const struct append *appen
     return str_equals(object, objects_text(&append->objects, (size_t)judge->matched));
 }
 
-static bool look_at_entry(struct judge *judge, const struct append *append,
-                          const struct index_entry *entry, struct error *error)
+static void look_at_record(struct judge *judge, const struct append *append,
+                           const struct index_entry *entry, struct str record)
 {
     enum filter_verdict verdict = filter_test_hash(&judge->filter, entry->type);
-    bool is_old_client = append->query.seq == 0;
 
-    if (entry->flags & INDEX_COMMIT || verdict == FILTER_NO)
-        return true;
-    if (verdict == FILTER_LOOK || is_old_client) {
-        buf_reset(&judge->record);
-        if (!database_read_records(&judge->database, judge->position, 1, &judge->record, error) ||
-            !buf_ok(&judge->record, error))
-            return false;
-        judge->looked += judge->record.length;
-    }
-    if (verdict == FILTER_LOOK && !filter_test_record(&judge->filter, buf_str(&judge->record)))
-        return true;
+    if (entry->flags & INDEX_COMMIT || verdict == FILTER_NO ||
+        (verdict == FILTER_LOOK && !filter_test_record(&judge->filter, record)))
+        return;
     if (!judge->found)
         judge->first_counter = entry->counter;
     judge->found = true;
     /* Counters of an array follow one another; another's objects may not stand between. */
-    if (is_old_client && is_next_object(judge, append) &&
+    if (append->query.seq == 0 && is_next_object(judge, append, record) &&
         entry->counter == judge->first_counter + judge->matched)
         judge->matched++;
     else
         judge->differs = true;
-    return true;
 }
 
 /* Rule 3. */
 static enum step check_since(struct judge *judge, struct append *append, struct task *task)
 {
-    struct index_entry entries[CHUNK];
+    struct index_entry entries[CHUNK + 1];
 
     if (!begin_scan(judge, append, &task->error))
         return STEP_FAIL;
     uint64_t left = judge->database.head.count - judge->position;
     size_t count = left < CHUNK ? (size_t)left : CHUNK;
-    judge->looked = 0;
-    if (!database_read_entries(&judge->database, judge->position, count, entries, &task->error))
+    if (!database_read_checked(&judge->database, judge->position, &count, SLICE_BYTES, entries,
+                               &judge->records, &task->error))
         return STEP_FAIL;
-    for (size_t i = 0; i < count && !judge->differs && judge->looked <= SLICE_BYTES; i++) {
-        if (!look_at_entry(judge, append, &entries[i], &task->error))
-            return STEP_FAIL;
+    for (size_t i = 1; i <= count && !judge->differs; i++) {
+        size_t start = (size_t)(entries[i - 1].end - entries[0].end);
+        size_t length = (size_t)(entries[i].end - entries[i - 1].end);
+
+        look_at_record(judge, append, &entries[i],
+                       str_slice(buf_str(&judge->records), start, length));
         judge->position++;
     }
     if (judge->differs)
@@ -196,6 +249,8 @@ static enum step run_phase(struct judge *judge, struct append *append, struct ta
         return check_clients(judge, append, task);
     case PHASE_OLD_SEQ:
         return check_old_seq(judge, append, task);
+    case PHASE_REPLAY:
+        return check_replay(judge, append, task);
     case PHASE_COLLECTION:
         return check_collection(judge, append);
     case PHASE_SINCE:
@@ -212,6 +267,8 @@ enum step judge_run(struct judge *judge, struct append *append, struct task *tas
 
     while (outcome == STEP_NEXT && judge->phase != PHASE_DONE)
         outcome = run_phase(judge, append, task);
+    if (outcome == STEP_FAIL)
+        stream_note_failure(append->stream, &task->error);
     return outcome;
 }
 
@@ -219,6 +276,6 @@ void judge_clear(struct judge *judge)
 {
     database_close(&judge->database);
     clients_free(&judge->search);
-    buf_clear(&judge->record);
+    buf_clear(&judge->records);
     *judge = (struct judge){0};
 }

@@ -20,12 +20,13 @@ struct judge {
     struct database database;
     struct clients *search;
     struct filter filter;
-    struct buf record;
-    uint64_t position;      /* entries before this one have been looked at */
-    uint64_t first_counter; /* of those that matter */
-    uint64_t looked;        /* bytes of records read in this slice */
-    uint64_t matched;       /* how many of them are, in order, what the append brings */
+    struct buf records;
+    struct clients_batch replayed; /* what the append seems to repeat */
+    uint64_t position;             /* entries before this one have been looked at */
+    uint64_t first_counter;        /* of those that matter */
+    uint64_t matched;              /* how many of them are, in order, what the append brings */
     unsigned phase;
+    bool began;   /* looking for what is newer than since */
     bool found;   /* one that matters */
     bool differs; /* what stands there is not what the append brings */
 };

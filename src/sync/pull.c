@@ -6,7 +6,7 @@
 
 enum {
     CHUNK = 512,              /* entries looked at in a slice */
-    SLICE_BYTES = 256 * 1024, /* records read in a slice, unless one alone is larger */
+    SLICE_BYTES = 256 * 1024, /* of records read in a slice, unless one alone is larger */
     COMMITS_MASK = 0xffffff,  /* the index counts commit entries modulo 2^24 */
 };
 
@@ -132,21 +132,6 @@ static enum step begin(struct pull *pull, struct task *task)
     return STEP_NEXT;
 }
 
-/* Where the first record to look at begins. */
-static bool find_start(struct pull *pull, struct error *error)
-{
-    struct index_entry entry;
-
-    if (!database_find_counter(&pull->database, pull->since, &pull->position, error))
-        return false;
-    if (pull->position == 0)
-        return true;
-    if (!database_read_entries(&pull->database, pull->position - 1, 1, &entry, error))
-        return false;
-    pull->previous_end = entry.end;
-    return true;
-}
-
 /* Looking for them may take a while: the moment of the answer is that at which they are known. */
 static enum step load_clients(struct pull *pull, struct task *task)
 {
@@ -165,19 +150,22 @@ static enum step load_clients(struct pull *pull, struct task *task)
         return finish(pull, task);
     if (!database_reopen(&pull->database, pull->stream->streams->disk, pull->stream->path,
                          &pull->head, &task->error) ||
-        !find_start(pull, &task->error))
+        !database_find_counter(&pull->database, pull->since, &pull->position, &task->error))
         return STEP_FAIL;
     pull->phase = PHASE_SCAN;
     return STEP_NEXT;
 }
 
-static bool has_room(const struct pull *pull, uint64_t length)
+static uint64_t objects_most(const struct pull *pull)
 {
     uint64_t most = pull->limits->max_response_objects;
 
-    if (pull->query->limit < most)
-        most = pull->query->limit;
-    if (pull->objects >= most)
+    return pull->query->limit < most ? pull->query->limit : most;
+}
+
+static bool has_room(const struct pull *pull, uint64_t length)
+{
+    if (pull->objects >= objects_most(pull))
         return false;
     /* One object always fits, or its reader would never get past it. */
     return pull->objects == 0 || pull->body.length + length <= pull->limits->max_response_bytes;
@@ -218,111 +206,104 @@ static uint64_t count_left(const struct pull *pull, const struct index_entry *en
     return pull->head.count - pull->position - commits;
 }
 
-/* Reads the record at position if it is one that is asked for. */
-static bool take_filtered(struct pull *pull, const struct index_entry *entry, struct error *error)
+static void note_full(struct pull *pull, const struct index_entry *entry)
+{
+    if (pull->filter.kind != FILTER_ALL)
+        pull->pending++;
+    else if (!pull->full)
+        pull->pending = count_left(pull, entry);
+    pull->full = true;
+}
+
+static void take_record(struct pull *pull, const struct index_entry *entry, struct str record)
 {
     enum filter_verdict verdict = filter_test_hash(&pull->filter, entry->type);
 
     if (verdict == FILTER_NO)
-        return true;
-    if (pull->full || !has_room(pull, entry->end - pull->previous_end)) {
-        pull->full = true;
-        pull->pending++;
-        return true;
+        return;
+    if (pull->full || !has_room(pull, record.length)) {
+        note_full(pull, entry);
+        return;
     }
-    buf_reset(&pull->record);
-    pull->looked += entry->end - pull->previous_end;
-    if (!database_read_records(&pull->database, pull->position, 1, &pull->record, error) ||
-        !buf_ok(&pull->record, error))
-        return false;
-    if (verdict == FILTER_LOOK && !filter_test_record(&pull->filter, buf_str(&pull->record)))
-        return true;
-    buf_append(&pull->body, buf_str(&pull->record));
+    if (verdict == FILTER_LOOK && !filter_test_record(&pull->filter, record))
+        return;
+    buf_append(&pull->body, record);
     note_returned(pull, entry);
+}
+
+/* True when nothing that follows can change the objects of the answer, or whose they are. */
+static bool has_objects(const struct pull *pull)
+{
+    return pull->full && pull->batch.length == 0;
+}
+
+static bool is_complete(const struct pull *pull)
+{
+    return pull->position == pull->head.count ||
+           (pull->filter.kind == FILTER_ALL && has_objects(pull));
+}
+
+/* Without a filter, as many as may be returned and the one that is too much. */
+static size_t count_wanted(const struct pull *pull)
+{
+    uint64_t left = pull->head.count - pull->position;
+    uint64_t room = objects_most(pull) - pull->objects;
+
+    if (pull->filter.kind == FILTER_ALL && room < left)
+        left = room + 1;
+    return left < CHUNK ? (size_t)left : CHUNK;
+}
+
+/* What is left out is read and checked like the rest: nothing but an entry's checksum tells a
+ * record of another type from one whose type has rotted. */
+static bool scan_records(struct pull *pull, struct error *error)
+{
+    struct index_entry entries[CHUNK + 1];
+    size_t count = count_wanted(pull);
+
+    if (!database_read_checked(&pull->database, pull->position, &count, SLICE_BYTES, entries,
+                               &pull->records, error))
+        return false;
+    for (size_t i = 1; i <= count && !has_objects(pull); i++) {
+        const struct index_entry *entry = &entries[i];
+        size_t start = (size_t)(entries[i - 1].end - entries[0].end);
+        size_t length = (size_t)(entry->end - entries[i - 1].end);
+
+        if (!(entry->flags & INDEX_COMMIT))
+            take_record(pull, entry, str_slice(buf_str(&pull->records), start, length));
+        if (entry->flags & INDEX_BATCH_END)
+            note_batch_end(pull, entry);
+        pull->position++;
+    }
     return true;
 }
 
-/* Neighbours that all go out are read together: these are the first of them, and how many. */
-struct run {
-    uint64_t first;
-    size_t count;
-    uint64_t bytes;
-};
-
-static bool read_run(struct pull *pull, struct run *run, struct error *error)
+/* How many more pass a filter is a guess anyway, where types share a hash: from the index alone. */
+static bool count_pending(struct pull *pull, struct error *error)
 {
-    bool ok = run->count == 0 ||
-              database_read_records(&pull->database, run->first, run->count, &pull->body, error);
+    struct index_entry entries[CHUNK];
+    uint64_t left = pull->head.count - pull->position;
+    size_t count = left < CHUNK ? (size_t)left : CHUNK;
 
-    *run = (struct run){0};
-    return ok;
-}
-
-static bool take_unfiltered(struct pull *pull, const struct index_entry *entry, struct run *run)
-{
-    uint64_t length = entry->end - pull->previous_end;
-
-    /* What the run will read is not in the body yet. */
-    if (!pull->full && !has_room(pull, run->bytes + length)) {
-        pull->full = true;
-        pull->pending = count_left(pull, entry);
-    }
-    if (pull->full)
+    if (!database_read_entries(&pull->database, pull->position, count, entries, error))
         return false;
-    if (run->count++ == 0)
-        run->first = pull->position;
-    run->bytes += length;
-    note_returned(pull, entry);
-    return true;
-}
-
-/* True when nothing that follows can change the answer. */
-static bool has_seen_enough(const struct pull *pull)
-{
-    return pull->full && pull->filter.kind == FILTER_ALL && pull->batch.length == 0;
-}
-
-/* Looks at entries one by one; true: goes on. */
-static bool scan_entry(struct pull *pull, const struct index_entry *entry, struct run *run,
-                       struct error *error)
-{
-    if (entry->flags & INDEX_COMMIT) {
-        if (run->count > 0 && !pull->full)
-            run->count++; /* takes no bytes */
-    } else if (pull->filter.kind == FILTER_ALL) {
-        (void)take_unfiltered(pull, entry, run);
-    } else if (!take_filtered(pull, entry, error)) {
-        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!(entries[i].flags & INDEX_COMMIT) &&
+            filter_test_hash(&pull->filter, entries[i].type) != FILTER_NO)
+            pull->pending++;
     }
-    if (entry->flags & INDEX_BATCH_END)
-        note_batch_end(pull, entry);
-    pull->previous_end = entry->end;
-    pull->position++;
+    pull->position += count;
     return true;
 }
 
 static enum step scan(struct pull *pull, struct task *task)
 {
-    struct index_entry entries[CHUNK];
-    uint64_t left = pull->head.count - pull->position;
-    size_t count = left < CHUNK ? (size_t)left : CHUNK;
-    uint64_t start = pull->body.length;
-    struct run run = {0};
+    bool ok =
+        has_objects(pull) ? count_pending(pull, &task->error) : scan_records(pull, &task->error);
 
-    pull->looked = 0;
-    if (!database_read_entries(&pull->database, pull->position, count, entries, &task->error))
+    if (!ok || !buf_ok(&pull->body, &task->error))
         return STEP_FAIL;
-    for (size_t i = 0; i < count && !has_seen_enough(pull); i++) {
-        if (!scan_entry(pull, &entries[i], &run, &task->error))
-            return STEP_FAIL;
-        if (run.bytes + pull->body.length - start + pull->looked > SLICE_BYTES)
-            break;
-    }
-    if (!read_run(pull, &run, &task->error))
-        return STEP_FAIL;
-    if (pull->position == pull->head.count || has_seen_enough(pull))
-        return finish(pull, task);
-    return STEP_YIELD;
+    return is_complete(pull) ? finish(pull, task) : STEP_YIELD;
 }
 
 /* The collection was deleted, or deleted and begun anew, between two slices. */
@@ -361,6 +342,8 @@ enum step pull_run(struct pull *pull, struct task *task)
         else
             outcome = scan(pull, task);
     }
+    if (outcome == STEP_FAIL)
+        stream_note_failure(pull->stream, &task->error);
     return outcome;
 }
 
@@ -368,7 +351,7 @@ void pull_clear(struct pull *pull)
 {
     database_close(&pull->database);
     buf_clear(&pull->body);
-    buf_clear(&pull->record);
+    buf_clear(&pull->records);
     buf_clear(&pull->mine);
     buf_clear(&pull->batch);
     *pull = (struct pull){0};

@@ -2,8 +2,8 @@
  *
  *     set the members given -> pull_run, a slice at a time -> the answer -> pull_clear
  *
- * Looks at the index for what to send, reads the records (checked), and puts the text of the
- * answer together: `{"objects":[` + the bytes of the records as they are on disk + the rest. All of
+ * Looks for what to send, checks all that it looks at, sent or not, and puts the text of the answer
+ * together: `{"objects":[` + the bytes of the records as they are on disk + the rest. All of
  * one answer is of one moment: that at which the pull began. */
 #ifndef SYNC_PULL_H
 #define SYNC_PULL_H
@@ -29,12 +29,10 @@ struct pull {
     struct database database;
     struct head head; /* where the stream stood when the pull began */
     struct filter filter;
-    struct buf record, mine, batch; /* batch: counters returned of the batch looked at (u64) */
+    struct buf records, mine, batch; /* batch: counters returned of the batch looked at (u64) */
     uint64_t since, position;
-    uint64_t previous_end;       /* where the record at position begins */
     uint64_t last_returned;      /* counter */
     uint64_t pending;            /* how many more there are */
-    uint64_t looked;             /* bytes of records read in this slice for their types */
     uint64_t client, client_seq; /* hash; the last seq stored */
     unsigned phase;
     bool changed, named, full;

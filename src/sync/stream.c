@@ -118,6 +118,16 @@ void stream_publish(struct stream *stream, struct str entries)
     watch_wake(stream, entries);
 }
 
+void stream_note_failure(struct stream *stream, struct error *error)
+{
+    if (error->code != ERROR_DAMAGED)
+        return;
+    if (stream->going)
+        error_set(error, ERROR_BUSY, "the collection is being deleted");
+    else
+        stream->damaged = true;
+}
+
 static const char digits[] = "0123456789abcdef";
 
 void stream_put_id(const struct stream *stream, char out[STREAM_ID_TEXT_SIZE])

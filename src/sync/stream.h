@@ -51,6 +51,8 @@ struct stream {
     struct writer *writer;        /* NULL: none runs */
     struct list watches;          /* of struct watch (watch.h) */
     bool closed_to_writes;        /* a write failed and could not be undone: until restart */
+    bool damaged;                 /* what was read of it did not add up: no writes until restart */
+    bool going;                   /* a deletion is being written: its files may be gone already */
     unsigned users;
     struct list on_idle;
 };
@@ -74,6 +76,11 @@ MUST_CHECK bool stream_load(struct stream *stream, struct error *error);
 /* For the writer: what the collection is from now on; wakes the watches that `entries` (encoded
  * index entries that were added; empty: everything changed) concern. */
 void stream_publish(struct stream *stream, struct str entries);
+
+/* A read of the files failed, or may have failed, as error says. Damage is remembered as long as
+ * the stream is; but what a deletion takes away under a reader is none, and error becomes
+ * ERROR_BUSY. */
+void stream_note_failure(struct stream *stream, struct error *error);
 
 /* The id in hexadecimal, as clients see it. */
 enum { STREAM_ID_TEXT_SIZE = 2 * INDEX_ID_SIZE + 1 };

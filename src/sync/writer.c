@@ -56,6 +56,10 @@ static enum step load_collection(struct task *task)
         return task_fail(task, ERROR_DAMAGED,
                          "a write to this collection failed and could not be undone; it can be "
                          "read, and written again after a restart of the server");
+    if (stream->damaged)
+        return task_fail(task, ERROR_DAMAGED,
+                         "a file of this collection is damaged, nothing is written to it; see the "
+                         "log and cutoutctl check");
     return stream_load(stream, &task->error) ? STEP_NEXT : STEP_FAIL;
 }
 
@@ -235,6 +239,7 @@ static enum step commit_round(struct task *task)
         .batch = writer->deletes ? NULL : &writer->batch,
         .deletion = writer->deletes ? &writer->deletion : NULL,
     };
+    writer->stream->going = writer->deletes;
     return committer_start(writer->stream->streams->committer, &writer->commit, task);
 }
 
@@ -272,6 +277,7 @@ static enum step publish_round(struct task *task)
 {
     struct writer *writer = writer_of(task);
 
+    writer->stream->going = false;
     if (writer->commit.error.code != ERROR_NONE) {
         writer->stream->closed_to_writes = !writer->commit.undone;
         task->error = writer->commit.error;

@@ -129,7 +129,8 @@ function queryString(params = {}) {
 /* ---- The server ---------------------------------------------------------------------------- */
 
 class Server {
-    constructor({ conf = '', args = [], dataDir, keepData = false, expectErrors = [] }) {
+    constructor({ conf = '', args = [], dataDir, keepData = false, expectErrors = [], wrap = [],
+        env = {} }) {
         this.directory = fs.mkdtempSync(path.join(os.tmpdir(), 'cutout-test-'));
         this.confFile = path.join(this.directory, 'cutout.conf');
         this.dataDir = dataDir || path.join(this.directory, 'data');
@@ -137,6 +138,8 @@ class Server {
         this.args = args;
         this.keepData = keepData;
         this.expectErrors = expectErrors;
+        this.wrap = wrap;
+        this.env = env;
         this.pastLogs = '';
         this.log = new Transcript();
         this.child = null;
@@ -168,8 +171,9 @@ class Server {
 
     spawn() {
         const { log } = this;
-        const child = spawn(BINARY, ['-c', this.confFile, ...this.args],
-            { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] });
+        const [program, ...args] = [...this.wrap, BINARY, '-c', this.confFile, ...this.args];
+        const child = spawn(program, args, { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'],
+            env: { ...process.env, ...this.env } });
         this.child = child;
         this.exited = new Promise((resolve) => {
             child.once('error', (error) => {
@@ -287,7 +291,8 @@ function firstPort(listeners) {
 
 /* Options: conf (further lines; they replace the defaults they name), args (of the command line),
  * dataDir (default: a fresh one), keepData (do not remove it), expectErrors (patterns of lines of
- * level error that are meant to be there). Resolves when the server listens. */
+ * level error that are meant to be there), wrap (a command to run it by), env (more variables).
+ * Resolves when the server listens. */
 async function startServer(options = {}) {
     const server = new Server(options);
     servers.add(server);

@@ -13,5 +13,6 @@ Suite *suite_stream(void);
 Suite *suite_watch(void);
 Suite *suite_committer(void);
 Suite *suite_trouble(void);
+Suite *suite_rot(void);
 
 #endif
