@@ -4,16 +4,24 @@
 
 #include <stdlib.h>
 
+enum { PROBE_MS = 1000 }; /* a full disk is noticed to have room again within this */
+
 static struct checkpoint *checkpoint_of(struct task *task)
 {
     return OWNER_OF(task, struct checkpoint, task);
 }
 
+/* While the journal cannot be written nobody may be sent here who would write: so it is tried now
+ * and then whether it can again. */
 static enum step wait_for_work(struct task *task)
 {
     struct checkpoint *checkpoint = checkpoint_of(task);
+    uint64_t interval_ms = checkpoint->limits->checkpoint_interval_ms;
 
-    return pause_start(&checkpoint->pause, checkpoint->limits->checkpoint_interval_ms, task);
+    checkpoint->is_probing = !checkpoint->committer->sound;
+    if (checkpoint->is_probing && interval_ms > PROBE_MS)
+        interval_ms = PROBE_MS;
+    return pause_start(&checkpoint->pause, interval_ms, task);
 }
 
 static enum step begin_segment(struct task *task)
@@ -188,9 +196,11 @@ static void end_round(struct task *task)
 static void on_grown(void *context)
 {
     struct checkpoint *checkpoint = context;
+    const struct committer *committer = checkpoint->committer;
+    bool is_full =
+        committer->segment_bytes > checkpoint->limits->journal_bytes && !committer->kept_because;
 
-    if (checkpoint->committer->segment_bytes > checkpoint->limits->journal_bytes &&
-        !checkpoint->committer->kept_because)
+    if (!checkpoint->is_probing && (is_full || !committer->sound))
         pause_end(&checkpoint->pause);
 }
 

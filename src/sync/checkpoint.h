@@ -35,6 +35,7 @@ struct checkpoint {
     struct operation work;   /* ends when no job is unfinished */
     struct error error;      /* of the round */
     struct error last_error; /* of the last round; code ERROR_NONE: it went well */
+    bool is_probing;         /* waits to see whether the journal can be written again */
     bool closing;
 };
 

@@ -12,9 +12,8 @@ struct group {
     struct offload_job job;
     struct committer *committer;
     struct list commits;
-    struct journal_group frames;
     uint64_t bytes, started_us;
-    struct error error; /* of the whole group */
+    struct error error; /* why not all of it could be written */
 };
 
 static struct commit *commit_of(struct list *node)
@@ -22,92 +21,160 @@ static struct commit *commit_of(struct list *node)
     return OWNER_OF(node, struct commit, link);
 }
 
-static bool put_frames(struct group *group, struct error *error)
+static void fail_commit(struct commit *commit, const struct error *error)
+{
+    commit->undone = true;
+    commit->error = *error;
+}
+
+/* Those that have not failed yet. */
+static bool put_frames(struct group *group, struct journal_group *frames, struct error *error)
 {
     struct buf body = {0};
-    struct list *node;
+    bool ok = true;
 
-    for (node = group->commits.next; node != &group->commits; node = node->next) {
+    for (struct list *node = group->commits.next; ok && node != &group->commits;
+         node = node->next) {
         const struct commit *commit = commit_of(node);
 
+        if (commit->error.code != ERROR_NONE)
+            continue;
         buf_reset(&body);
         if (commit->batch)
             batch_write_frame(commit->batch, &body);
         else
             deletion_write_frame(commit->deletion, &body);
-        if (!buf_ok(&body, error))
-            break;
-        journal_group_add(&group->frames, commit->batch ? JOURNAL_BATCH : JOURNAL_DELETION,
-                          buf_str(&body));
+        ok = buf_ok(&body, error);
+        journal_group_add(frames, commit->batch ? JOURNAL_BATCH : JOURNAL_DELETION, buf_str(&body));
     }
-    bool ok = node == &group->commits && buf_ok(&group->frames.bytes, error);
     buf_clear(&body);
-    group->bytes = group->frames.bytes.length;
+    return ok && buf_ok(&frames->bytes, error);
+}
+
+static bool write_frames(struct group *group, struct error *error)
+{
+    struct journal_group frames = {0};
+    bool ok = put_frames(group, &frames, error);
+
+    if (ok && frames.bytes.length > 0) {
+        group->bytes = frames.bytes.length;
+        ok = journal_write(&group->committer->journal, &frames, error);
+    }
+    journal_group_clear(&frames);
+    return ok;
+}
+
+static void fail_batches(struct group *group, const struct error *error)
+{
+    group->error = *error;
+    for (struct list *node = group->commits.next; node != &group->commits; node = node->next) {
+        if (commit_of(node)->batch)
+            fail_commit(commit_of(node), error);
+    }
+}
+
+static void fail_deletions(struct group *group, const struct error *error)
+{
+    group->error = *error;
+    for (struct list *node = group->commits.next; node != &group->commits; node = node->next) {
+        if (commit_of(node)->deletion)
+            fail_commit(commit_of(node), error);
+    }
+}
+
+/* Without room the deletions, which make some, get the reserve. */
+static void write_group(struct group *group)
+{
+    struct committer *committer = group->committer;
+    struct error error;
+
+    if (!reserve_make(&committer->reserve, committer->disk, &error))
+        fail_batches(group, &error);
+    if (write_frames(group, &error))
+        return;
+    fail_batches(group, &error);
+    if (error.code != ERROR_NO_SPACE || !reserve_give_up(&committer->reserve, committer->disk) ||
+        !write_frames(group, &error))
+        fail_deletions(group, &error);
+}
+
+static void put_cancel(const struct commit *commit, struct buf *body)
+{
+    if (commit->batch)
+        journal_write_cancel(body, commit->batch->path, commit->batch->identity.id,
+                             commit->batch->before.count);
+    else
+        journal_write_cancel(body, commit->deletion->path, commit->deletion->id,
+                             JOURNAL_CANCEL_DELETION);
+}
+
+static bool write_cancel(struct committer *committer, const struct commit *commit,
+                         struct error *error)
+{
+    struct journal_group group = {0};
+    struct buf body = {0};
+
+    put_cancel(commit, &body);
+    journal_group_add(&group, JOURNAL_CANCEL, buf_str(&body));
+    bool ok = buf_ok(&body, error) && journal_write(&committer->journal, &group, error);
+    journal_group_clear(&group);
+    buf_clear(&body);
     return ok;
 }
 
 /* On the journal thread. What could not be applied must not come back by a replay. */
-static void cancel(struct committer *committer, struct commit *commit)
+static void cancel_commit(struct committer *committer, struct commit *commit)
 {
-    struct journal_group group = {0};
-    struct buf body = {0};
     struct error error;
 
-    if (commit->batch)
-        journal_write_cancel(&body, commit->batch->path, commit->batch->identity.id,
-                             commit->batch->before.count);
-    else
-        journal_write_cancel(&body, commit->deletion->path, commit->deletion->id,
-                             JOURNAL_CANCEL_DELETION);
-    journal_group_add(&group, JOURNAL_CANCEL, buf_str(&body));
-    if (!buf_ok(&body, &error) || !journal_write(&committer->journal, &group, &error))
+    if (write_cancel(committer, commit, &error))
+        return;
+    if (error.code != ERROR_NO_SPACE || !reserve_give_up(&committer->reserve, committer->disk) ||
+        !write_cancel(committer, commit, &error))
         commit->undone = false;
-    journal_group_clear(&group);
-    buf_clear(&body);
+}
+
+/* Once its index is gone a deletion cannot be taken back, but done again. */
+static bool delete_collection(struct committer *committer, struct commit *commit,
+                              struct error *error)
+{
+    struct disk *disk = committer->disk;
+
+    if (collection_delete(disk, commit->deletion, &commit->undone, error))
+        return true;
+    bool may_help = error->code == ERROR_NO_SPACE ? reserve_give_up(&committer->reserve, disk)
+                                                  : !commit->undone;
+    return may_help && collection_delete(disk, commit->deletion, &commit->undone, error);
 }
 
 /* Only what failed is an error: on the way there are failures that mean nothing. */
 static void apply_commit(struct committer *committer, struct commit *commit)
 {
     struct error error;
-    bool ok;
 
-    commit->undone = true;
-    if (commit->deletion)
-        ok = collection_delete(committer->disk, commit->deletion, &commit->undone, &error);
-    else
-        ok = database_apply(committer->disk, commit->batch, &commit->undone, &error);
-    if (ok)
+    commit->written = commit->undone = true;
+    if (commit->deletion ? delete_collection(committer, commit, &error)
+                         : database_apply(committer->disk, commit->batch, &commit->undone, &error))
         return;
-    commit->error = error;
     commit->torn = !commit->undone;
     /* The journal has the deletion: what has begun cannot be taken back, the next start ends it. */
     if (commit->undone || commit->batch)
-        cancel(committer, commit);
+        cancel_commit(committer, commit);
+    commit->error = error;
+    if (!commit->undone)
+        commit->error.code = ERROR_IO; /* a full disk would mean that nothing was stored */
 }
 
 static void run_group(struct offload_job *job)
 {
     struct group *group = OWNER_OF(job, struct group, job);
-    struct committer *committer = group->committer;
-    struct list *node;
-    struct error error;
-    bool ok = group->error.code == ERROR_NONE;
 
-    if (ok && !journal_write(&committer->journal, &group->frames, &error)) {
-        group->error = error;
-        ok = false;
-    }
-
-    for (node = group->commits.next; node != &group->commits; node = node->next) {
+    write_group(group);
+    for (struct list *node = group->commits.next; node != &group->commits; node = node->next) {
         struct commit *commit = commit_of(node);
 
-        if (ok) {
-            apply_commit(committer, commit);
-        } else {
-            commit->undone = true;
-            commit->error = group->error;
-        }
+        if (commit->error.code == ERROR_NONE)
+            apply_commit(group->committer, commit);
     }
 }
 
@@ -165,10 +232,10 @@ static void count_group(struct committer *committer, const struct group *group)
     uint64_t took_us = clock_monotonic_us() - group->started_us;
 
     committer->sound = group->error.code == ERROR_NONE;
-    if (!committer->sound) {
+    if (!committer->sound)
         stats->failed_groups++;
+    if (group->bytes == 0)
         return;
-    }
     stats->groups++;
     stats->bytes += group->bytes;
     stats->group_us_total += took_us;
@@ -187,13 +254,12 @@ static void group_finished(struct offload_job *job)
         struct commit *commit = commit_of(group->commits.next);
 
         list_remove(&commit->link);
-        if (committer->sound) {
+        if (commit->written) {
             committer->stats.commits++;
             note_dirty(committer, commit);
         }
         operation_end(&commit->operation);
     }
-    journal_group_clear(&group->frames);
     free(group);
     committer->busy = false;
     begin_next(committer);
@@ -203,12 +269,14 @@ static void group_finished(struct offload_job *job)
 
 static void fail_waiting(struct committer *committer)
 {
+    struct error error;
+
     while (!list_is_empty(&committer->waiting)) {
         struct commit *commit = commit_of(committer->waiting.next);
 
         list_remove(&commit->link);
-        commit->undone = true;
-        error_set(&commit->error, ERROR_NO_MEMORY, "out of memory to write");
+        error_set(&error, ERROR_NO_MEMORY, "out of memory to write");
+        fail_commit(commit, &error);
         operation_end(&commit->operation);
     }
 }
@@ -247,9 +315,18 @@ static void begin_group(struct committer *committer)
     group->started_us = clock_monotonic_us();
     list_init(&group->commits);
     fill_group(committer, group);
-    (void)put_frames(group, &group->error);
     committer->busy = true;
     offload_submit(&committer->journal_thread, &group->job);
+}
+
+/* A full disk may have room again once the old segments are gone. */
+static bool begin_segment(struct committer *committer, struct error *error)
+{
+    if (journal_begin_segment(&committer->journal, error))
+        return true;
+    return error->code == ERROR_NO_SPACE && committer->segment_bytes > 0 &&
+           reserve_give_up(&committer->reserve, committer->disk) &&
+           journal_begin_segment(&committer->journal, error);
 }
 
 static void run_rotation(struct offload_job *job)
@@ -257,18 +334,19 @@ static void run_rotation(struct offload_job *job)
     struct committer *committer = OWNER_OF(job, struct committer, rotated.job);
     struct error error;
 
-    if (journal_begin_segment(&committer->journal, &error))
+    if (begin_segment(committer, &error))
         committer->rotated.sequence = committer->journal.sequence;
     else
         committer->rotated.error = error;
+    committer->rotated.sound = committer->rotated.error.code == ERROR_NONE &&
+                               reserve_make(&committer->reserve, committer->disk, &error);
 }
 
 static void rotation_finished(struct offload_job *job)
 {
     struct committer *committer = OWNER_OF(job, struct committer, rotated.job);
 
-    if (committer->rotated.error.code == ERROR_NONE)
-        committer->sound = true; /* a header was written and synced */
+    committer->sound = committer->rotated.sound;
     if (committer->kept_because)
         error_set(&committer->rotated.error, ERROR_IO,
                   "%s: the journal stays until the server is started again",
@@ -309,10 +387,21 @@ static void begin_after_turn(struct deferred *deferred)
     begin_next(OWNER_OF(deferred, struct committer, begin));
 }
 
+/* There may be less room than when the server stopped. */
+static bool open_journal(struct committer *committer, struct error *error)
+{
+    if (journal_open(&committer->journal, committer->disk, error))
+        return true;
+    return error->code == ERROR_NO_SPACE && reserve_give_up(&committer->reserve, committer->disk) &&
+           journal_open(&committer->journal, committer->disk, error);
+}
+
 bool committer_open(struct committer *committer, struct loop *loop, struct disk *disk,
                     struct error *error)
 {
-    *committer = (struct committer){.loop = loop, .disk = disk, .sound = true};
+    struct error cause;
+
+    *committer = (struct committer){.loop = loop, .disk = disk};
     list_init(&committer->waiting);
     list_init(&committer->dirty_list);
     list_init(&committer->rotated.dirty);
@@ -320,7 +409,8 @@ bool committer_open(struct committer *committer, struct loop *loop, struct disk 
     committer->rotated.job =
         (struct offload_job){.run = run_rotation, .finished = rotation_finished};
     committer->stats.last_checkpoint_ms = clock_monotonic_ms();
-    if (table_init(&committer->dirty, error) && journal_open(&committer->journal, disk, error) &&
+    committer->sound = reserve_make(&committer->reserve, disk, &cause);
+    if (table_init(&committer->dirty, error) && open_journal(committer, error) &&
         offload_open(&committer->journal_thread, loop, 1, error))
         return true;
     journal_close(&committer->journal);

@@ -8,7 +8,8 @@
  * Invariants:
  *  1. A commit ends without error only after its frame is durable and its batch is applied.
  *  2. Groups are written one after the other, in the order in which they gathered.
- *  3. `dirty` names every collection that was written since the current segment began. */
+ *  3. `dirty` names every collection that was written since the current segment began.
+ *  4. Batches are written only while the reserve is there; deletions may use it up. */
 #ifndef SYNC_COMMITTER_H
 #define SYNC_COMMITTER_H
 
@@ -18,6 +19,7 @@
 #include "store/collection.h"
 #include "store/database.h"
 #include "store/journal.h"
+#include "store/reserve.h"
 #include "sync/limits.h"
 
 /* What a writer waits for. One of batch and deletion is set; both stay the caller's and unchanged
@@ -27,6 +29,7 @@ struct commit {
     struct list link;
     const struct batch *batch;
     const struct deletion *deletion;
+    bool written;       /* it is in the journal */
     bool undone;        /* after a failure: nothing of it is left in the database */
     bool torn;          /* after a failure: part of it is, and only a replay can mend that */
     struct error error; /* code ERROR_NONE: durable and applied */
@@ -52,6 +55,7 @@ struct committer {
     struct disk *disk;
     struct offload journal_thread; /* one thread: groups in order */
     struct journal journal;        /* the journal thread's while `busy` */
+    struct reserve reserve;        /* likewise */
     struct list waiting;           /* of struct commit: the next group */
     bool busy;                     /* a group is being written, or a segment begun */
     struct table dirty;
@@ -69,6 +73,7 @@ struct committer {
         bool wanted;              /* as soon as no group is under way */
         struct list dirty;
         uint64_t sequence; /* of the new segment */
+        bool sound;        /* and the reserve is there */
         struct error error;
     } rotated;
     struct committer_stats stats;

@@ -20,6 +20,7 @@ int main(void)
     srunner_add_suite(runner, suite_segment());
     srunner_add_suite(runner, suite_replay());
     srunner_add_suite(runner, suite_replay_faults());
+    srunner_add_suite(runner, suite_reserve());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

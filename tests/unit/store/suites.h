@@ -18,5 +18,6 @@ struct Suite *suite_replay_faults(void);
 struct Suite *suite_rot(void);
 struct Suite *suite_segment(void);
 struct Suite *suite_simdisk(void);
+struct Suite *suite_reserve(void);
 
 #endif

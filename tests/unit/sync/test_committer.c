@@ -217,6 +217,98 @@ START_TEST(test_checkpoint_that_fails_keeps_the_journal_and_is_tried_again)
 }
 END_TEST
 
+static struct disk_calls good;
+
+/* --- A full disk ----------------------------------------------------------------------------- */
+
+static int64_t room; /* bytes that can still be written */
+
+static ssize_t write_into_room(struct disk *disk, int fd, const void *data, size_t length,
+                               uint64_t offset)
+{
+    if (room < (int64_t)length)
+        return -ENOSPC;
+    room -= (int64_t)length;
+    return good.write_at(disk, fd, data, length, offset);
+}
+
+static int unlink_for_room(struct disk *disk, const char *name)
+{
+    int result = good.unlink(disk, name);
+
+    if (result == 0 && strcmp(name, ".reserve") == 0)
+        room += RESERVE_SIZE;
+    return result;
+}
+
+static void fill_disk(void)
+{
+    good = world.calls;
+    world.calls.write_at = write_into_room;
+    world.calls.unlink = unlink_for_room;
+    room = 0;
+}
+
+static enum error_code append(const char *query)
+{
+    return world_post(&world, world_notes, query, "[{}]").code;
+}
+
+START_TEST(test_committer_deletes_when_not_a_byte_is_free)
+{
+    struct buf out = {0};
+
+    ck_assert_int_eq(append(""), ERROR_NONE);
+    fill_disk();
+    ck_assert_int_eq(append("since=1"), ERROR_NO_SPACE);
+    ck_assert_int_eq(world_delete(&world, world_notes, "{\"why\":1}").outcome, APPEND_STORED);
+    ck_assert(world_get(&world, world_notes, "", false, &out));
+    ck_assert_str_eq(out.data, "{\"collection_deleted\":{\"why\":1}}");
+    buf_clear(&out);
+    ck_assert(!world.committer.sound);
+}
+END_TEST
+
+START_TEST(test_committer_leaves_what_is_left_of_the_reserve_to_deletions)
+{
+    ck_assert_int_eq(append(""), ERROR_NONE);
+    ck_assert_int_eq(world_post(&world, "a.example/b@c.org/d", "", "[{}]").code, ERROR_NONE);
+    fill_disk();
+    ck_assert_int_eq(world_delete(&world, world_notes, "{}").outcome, APPEND_STORED);
+    ck_assert_int_gt(room, 4096);
+    ck_assert_int_eq(append(""), ERROR_NO_SPACE);
+    ck_assert_int_eq(world_delete(&world, "a.example/b@c.org/d", "{}").outcome, APPEND_STORED);
+    room = 2 * RESERVE_SIZE;
+    ck_assert_int_eq(append(""), ERROR_NONE);
+    ck_assert(world.committer.sound);
+    world_restart(&world);
+    ck_assert_int_eq(append("since=2"), ERROR_NONE);
+}
+END_TEST
+
+/* Ready again without anybody having to write; and the segments that no longer count are gone. */
+START_TEST(test_checkpoint_finds_out_that_a_full_disk_has_room_again)
+{
+    struct checkpoint checkpoint;
+    struct error error;
+
+    world.loop.turn_ended = stop_each_turn;
+    world.loop.turn_context = &world.loop;
+    ck_assert(checkpoint_open(&checkpoint, &world.committer, &world.loop, &world.helpers,
+                              &world.limits, &error));
+    ck_assert_int_eq(append(""), ERROR_NONE);
+    fill_disk();
+    ck_assert_int_eq(append("since=1"), ERROR_NO_SPACE);
+    world.limits.checkpoint_interval_ms = 1;
+    run_until_checkpoint(1, 0); /* the reserve makes it possible */
+    ck_assert(!world.committer.sound);
+    room = 4 * RESERVE_SIZE;
+    while (!world.committer.sound)
+        ck_assert(loop_run(&world.loop, &error));
+    close_checkpoint(&checkpoint);
+}
+END_TEST
+
 Suite *suite_committer(void)
 {
     Suite *suite = suite_create("committer");
@@ -228,6 +320,9 @@ Suite *suite_committer(void)
     tcase_add_test(cases, test_checkpoint_comes_when_the_journal_has_grown);
     tcase_add_test(cases, test_checkpoint_comes_when_the_time_is_over);
     tcase_add_test(cases, test_checkpoint_that_fails_keeps_the_journal_and_is_tried_again);
+    tcase_add_test(cases, test_committer_deletes_when_not_a_byte_is_free);
+    tcase_add_test(cases, test_committer_leaves_what_is_left_of_the_reserve_to_deletions);
+    tcase_add_test(cases, test_checkpoint_finds_out_that_a_full_disk_has_room_again);
     suite_add_tcase(suite, cases);
     return suite;
 }
