@@ -78,7 +78,7 @@ static void put_bucket(struct listing *listing, struct stream *stream, struct st
 
     if (ok ? stream->collection.state != COLLECTION_LIVE : error.errnum == ENOTDIR)
         return; /* or a file, which somebody else has put here */
-    if (body->data[body->length - 1] == '}')
+    if (body->length > 0 && body->data[body->length - 1] == '}')
         buf_append_byte(body, ',');
     buf_append_byte(body, '{');
     json_write_string_member(body, "bucket", bucket);
