@@ -139,12 +139,16 @@ static bool delete_collection(struct committer *committer, struct commit *commit
                               struct error *error)
 {
     struct disk *disk = committer->disk;
+    bool again;
 
     if (collection_delete(disk, commit->deletion, &commit->undone, error))
         return true;
     bool may_help = error->code == ERROR_NO_SPACE ? reserve_give_up(&committer->reserve, disk)
                                                   : !commit->undone;
-    return may_help && collection_delete(disk, commit->deletion, &commit->undone, error);
+    if (may_help && collection_delete(disk, commit->deletion, &again, error))
+        return true;
+    commit->undone = commit->undone && (!may_help || again);
+    return false;
 }
 
 /* Only what failed is an error: on the way there are failures that mean nothing. */
@@ -157,9 +161,10 @@ static void apply_commit(struct committer *committer, struct commit *commit)
                          : database_apply(committer->disk, commit->batch, &commit->undone, &error))
         return;
     commit->torn = !commit->undone;
-    /* The journal has the deletion: what has begun cannot be taken back, the next start ends it. */
-    if (commit->undone || commit->batch)
-        cancel_commit(committer, commit);
+    /* Without its index the collection is deleted; the next start removes the rest of it. */
+    if (commit->torn && commit->deletion)
+        return;
+    cancel_commit(committer, commit);
     commit->error = error;
     if (!commit->undone)
         commit->error.code = ERROR_IO; /* a full disk would mean that nothing was stored */
@@ -168,6 +173,7 @@ static void apply_commit(struct committer *committer, struct commit *commit)
 static void run_group(struct offload_job *job)
 {
     struct group *group = OWNER_OF(job, struct group, job);
+    struct error error;
 
     write_group(group);
     for (struct list *node = group->commits.next; node != &group->commits; node = node->next) {
@@ -176,6 +182,9 @@ static void run_group(struct offload_job *job)
         if (commit->error.code == ERROR_NONE)
             apply_commit(group->committer, commit);
     }
+    /* Before somebody else takes the room that a deletion has made. */
+    if (!reserve_make(&group->committer->reserve, group->committer->disk, &error))
+        group->error = error;
 }
 
 static void begin_next(struct committer *committer);

@@ -91,7 +91,7 @@ async function tryToStart(server) {
         return true;
     } catch (error) {
         const end = await server.exited;
-        assert.deepEqual(end, { code: 1, signal: null }, `${error.message}\n${server.stderr}`);
+        assert.ok([1, 2].includes(end.code), `${JSON.stringify(end)} ${error.message}`);
         assert.match(server.stderr, /\S/, 'it said nothing');
         return false;
     }
@@ -188,7 +188,10 @@ async function runStops(name, call) {
     return tried;
 }
 
-const wanted = (name, call) =>
+/* libevent hears of a failure when it polls, and tells nobody. */
+const isHopeless = (name, call) => name.startsWith('start') && call === 'epoll_ctl';
+
+const wanted = (name, call) => !isHopeless(name, call) &&
     (ONLY.length === 0 || (ONLY[0] === name.replaceAll(' ', '-') && (!ONLY[1] || ONLY[1] === call))) &&
     !(PATIENCE > 1 && MEMORY.includes(call)); /* a sanitizer has its own malloc */
 

@@ -89,8 +89,8 @@ START_TEST(test_stream_closed_to_writes_stays_so_when_the_cache_is_full)
 {
     world.limits.cached_collections = 0;
     ck_assert_int_eq(world_post(&world, world_notes, "", "[{\"id\":1}]").outcome, APPEND_STORED);
-    /* The journal takes the batch; then neither the data file nor the cancelling frame is taken, nor
-     * that frame in a new segment. */
+    /* The journal takes the batch; then neither the data file nor the cancelling frame is taken,
+     * nor that frame in a new segment. */
     fail_writes(2, 4);
     ck_assert_int_eq(world_post(&world, world_notes, "since=1", "[{\"id\":2}]").outcome,
                      APPEND_FAILED);
