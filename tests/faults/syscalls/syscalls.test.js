@@ -11,7 +11,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { test } = require('node:test');
-const { startServer, login, PATIENCE } = require('../../http/lib/server.js');
+const { startServer, login, withDeadline, PATIENCE } = require('../../http/lib/server.js');
 const { CALLS, MEMORY } = require('./faults.js');
 const { Run, CONF, EMAIL, ANYTHING } = require('./run.js');
 const scenarios = require('./scenarios.js');
@@ -85,12 +85,14 @@ async function runOnServer(name, call) {
 }
 
 /* Resolves with true when it listens, false when it has ended as it should without saying so. */
-async function tryToStart(server) {
+async function tryToStart(server, call) {
     try {
         await server.start();
         return true;
     } catch (error) {
-        const end = await server.exited;
+        const end = await withDeadline(server.exited, 'the end of the server');
+        /* Without memory the line that says where it listens may be missing; then it was killed. */
+        if (MEMORY.includes(call) && /not within/.test(error.message)) return false;
         assert.ok([1, 2].includes(end.code), `${JSON.stringify(end)} ${error.message}`);
         assert.match(server.stderr, /\S/, 'it said nothing');
         return false;
@@ -146,7 +148,7 @@ async function runStarts(name, call, ground) {
         ground.reset();
         run.arm(fault);
         await explain(() => run.describe(), async () => {
-            const started = await tryToStart(run.server);
+            const started = await tryToStart(run.server, call);
             run.faults.disarm();
             if (!started) await run.server.start();
             run.token = await login(run.server, EMAIL);
@@ -188,8 +190,10 @@ async function runStops(name, call) {
     return tried;
 }
 
-/* libevent hears of a failure when it polls, and tells nobody. */
-const isHopeless = (name, call) => name.startsWith('start') && call === 'epoll_ctl';
+/* libevent hears of a failure of epoll_ctl when it polls, and tells nobody. Starts without memory
+ * are for when all is run: some of them have to be waited for. */
+const isHopeless = (name, call) => name.startsWith('start') &&
+    (call === 'epoll_ctl' || (!ALL && MEMORY.includes(call)));
 
 const wanted = (name, call) => !isHopeless(name, call) &&
     (ONLY.length === 0 || (ONLY[0] === name.replaceAll(' ', '-') && (!ONLY[1] || ONLY[1] === call))) &&
