@@ -56,7 +56,7 @@ static void put_id(const struct objects *objects, const struct object *object, s
     struct str id = str_slice(buf_str(&objects->names), object->id_start, object->id_length);
 
     json_write_name(out, "id");
-    if (id.data[0] == 'i')
+    if (str_starts_with(id, STR("i")))
         buf_append(out, str_slice(id, 1, id.length));
     else
         json_write_string(out, str_slice(id, 1, id.length));
