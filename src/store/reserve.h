@@ -1,14 +1,14 @@
 /* reserve.h - room on the disk that is given up when there is no other.
  *
  * To delete is to write: a frame of the journal, a deleted.json, and only then files go. On a disk
- * without a free byte that would be impossible, and nobody could ever make room. So a file of
- * zeros,
- * ".reserve", is kept; it is removed when there is no room for a deletion, or for what lets the
+ * without a free byte that would be impossible, and nobody could ever make room. So ".reserve", a
+ * file of zeros, is kept; it is removed when there is no room for a deletion, or for what lets the
  * journal be dropped, and made again as soon as there is. Until it is there again nothing may be
  * appended, or the room that a deletion made would be gone before the next one needs it.
  *
- *     all-zero -> reserve_make -> (reserve_give_up -> reserve_make) ...      on one thread at a
- * time */
+ *     all-zero -> reserve_make -> (reserve_give_up -> reserve_make) ...
+ *
+ * on one thread at a time. */
 #ifndef STORE_RESERVE_H
 #define STORE_RESERVE_H
 
