@@ -181,7 +181,8 @@ static bool take_lock(struct disk *disk, const char *path, struct error *error)
 
 bool disk_open(struct disk *disk, const char *path, struct error *error)
 {
-    *disk = (struct disk){.calls = &real_calls, .root_fd = -1, .lock_fd = -1};
+    *disk =
+        (struct disk){.calls = &real_calls, .root_fd = -1, .lock_fd = -1, .journal = ".journal"};
     bool is_new = mkdir(path, DIRECTORY_MODE) == 0;
     if (!is_new && errno != EEXIST)
         return error_set_errno(error, errno, "%s: cannot make the data directory", path);
@@ -301,6 +302,15 @@ bool file_size(struct file *file, uint64_t *size, struct error *error)
 
     *size = result < 0 ? 0 : (uint64_t)result;
     return result >= 0 || fail(file, "ask for its size", result, error);
+}
+
+bool file_lock(struct file *file, struct error *error)
+{
+    int result = file->disk->calls->lock(file->disk, file->fd);
+
+    if (result == -EAGAIN || result == -EACCES)
+        return error_set(error, ERROR_BUSY, "%s: another process has locked it", file->name);
+    return result >= 0 || fail(file, "lock it", result, error);
 }
 
 bool file_modified(struct file *file, int64_t *unix_seconds, struct error *error)

@@ -20,6 +20,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum { DISK_JOURNAL_SIZE = 24 };
+
 struct disk;
 
 /* Like the system calls of the same name, but they return -errno instead of setting errno. */
@@ -44,8 +46,9 @@ struct disk_calls {
 
 struct disk {
     const struct disk_calls *calls;
-    int root_fd; /* the data directory; -1: not open. The real calls only. */
-    int lock_fd; /* holds the lock on the data directory; -1: none */
+    int root_fd;                     /* the data directory; -1: not open. The real calls only. */
+    int lock_fd;                     /* holds the lock on the data directory; -1: none */
+    char journal[DISK_JOURNAL_SIZE]; /* this process's directory of segments; see place.h */
 };
 
 struct file {
@@ -79,6 +82,11 @@ MUST_CHECK bool file_write_at(struct file *file, struct str text, uint64_t offse
 MUST_CHECK bool file_sync(struct file *file, struct error *error);
 MUST_CHECK bool file_truncate(struct file *file, uint64_t length, struct error *error);
 MUST_CHECK bool file_size(struct file *file, uint64_t *size, struct error *error);
+
+/* Locks it for this open file, exclusively and without waiting, until it is closed. ERROR_BUSY if
+ * another holds it. A lock of the open file description: unlike those of POSIX it does not vanish
+ * when some other descriptor of the file is closed. */
+MUST_CHECK bool file_lock(struct file *file, struct error *error);
 
 /* When it was last written, unix seconds; for people to look at, never for decisions. */
 MUST_CHECK bool file_modified(struct file *file, int64_t *unix_seconds, struct error *error);

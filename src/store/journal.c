@@ -1,6 +1,7 @@
 #include "store/journal.h"
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/crypto.h"
 #include "store/paths.h"
 #include "store/segment.h"
@@ -10,14 +11,15 @@
 
 enum { CANCEL_PATH_AT = INDEX_ID_SIZE + 8 };
 
-/* In a group the head of a frame holds kind and length only, until journal_write knows where the
- * frame goes. */
+/* In a group the head of a frame holds kind, length and stamp only, until journal_write knows where
+ * the frame goes. */
 void journal_group_add(struct journal_group *group, enum journal_kind kind, struct str body)
 {
     unsigned char head[JOURNAL_FRAME_SIZE] = {0};
 
     bytes_put_u32(head, (uint32_t)kind);
     bytes_put_u32(head + 4, (uint32_t)body.length);
+    bytes_put_u64(head + 8, clock_monotonic_us());
     buf_append(&group->bytes, (struct str){(const char *)head, sizeof head});
     buf_append(&group->bytes, body);
 }
@@ -38,6 +40,7 @@ static void complete_frames(const struct journal *journal, struct journal_group 
             .length = bytes_get_u32(head + 4),
             .group = (uint32_t)(length - at),
             .synced = journal->synced,
+            .stamp = bytes_get_u64(head + 8),
         };
         struct str body = str_slice(buf_str(&group->bytes), at + JOURNAL_FRAME_SIZE, frame.length);
 
@@ -55,11 +58,12 @@ static bool create_file(struct journal *journal, struct file *file, const struct
     char name[SEGMENT_NAME_SIZE];
 
     segment_write_header(header, segment);
-    segment_put_name(name, segment->sequence);
+    segment_put_name(name, journal->disk->journal, segment->sequence);
     return disk_unlink(journal->disk, name, error) &&
            file_open(file, journal->disk, name, O_RDWR | O_CREAT | O_EXCL, error) &&
            file_write_at(file, (struct str){(const char *)header, sizeof header}, 0, error) &&
-           file_sync(file, error) && disk_sync_directory(journal->disk, ".journal", error);
+           file_sync(file, error) &&
+           disk_sync_directory(journal->disk, journal->disk->journal, error);
 }
 
 /* Goes on behind what counts of the segment before, which may be less than what was written. From
@@ -94,8 +98,9 @@ bool journal_open(struct journal *journal, struct disk *disk, struct error *erro
     struct segment_list list = {0};
 
     *journal = (struct journal){.disk = disk, .file.fd = -1};
-    bool ok = disk_make_directory(disk, ".journal", error) &&
-              disk_sync_directory(disk, ".", error) && segment_list(&list, disk, error);
+    bool ok = disk_make_directory(disk, disk->journal, error) &&
+              disk_sync_directory(disk, ".", error) &&
+              segment_list(&list, disk, disk->journal, error);
     journal->sequence = list.last;
     ok = ok && begin_segment(journal, error);
     segment_list_clear(&list);
@@ -146,15 +151,16 @@ bool journal_begin_segment(struct journal *journal, struct error *error)
  * gaps: replaying that leads to where the databases already are. The other way round a collection
  * could be found that a later segment, gone by then, had deleted, and a segment could lose the one
  * behind it, which says how much of it counts. */
-bool journal_remove_before(struct disk *disk, uint64_t sequence, struct error *error)
+bool journal_remove_before(struct disk *disk, const char *directory, uint64_t sequence,
+                           struct error *error)
 {
     struct segment_list list;
     char name[SEGMENT_NAME_SIZE];
-    bool ok = segment_list(&list, disk, error);
+    bool ok = segment_list(&list, disk, directory, error);
 
     for (size_t i = 0; ok && i < list.count && list.sequences[i] < sequence; i++) {
-        segment_put_name(name, list.sequences[i]);
-        ok = disk_unlink(disk, name, error) && disk_sync_directory(disk, ".journal", error);
+        segment_put_name(name, directory, list.sequences[i]);
+        ok = disk_unlink(disk, name, error) && disk_sync_directory(disk, directory, error);
     }
     segment_list_clear(&list);
     return ok;

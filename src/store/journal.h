@@ -8,13 +8,14 @@
  *     journal_open -> journal_write ... -> journal_close        on one helper thread
  *     journal_begin_segment -> (databases synced) -> journal_remove_before     a checkpoint
  *
- * Segment ".journal/" + sequence as 16 hexadecimal digits: header of 64 bytes (magic "CutOutJn",
- * version u32, size u32, sequence u64, segment id 8 random bytes, previous sequence u64 and
- * previous end u64: how much of the segment before counts, zeros, crc32c of the 60 bytes before
- * it), then frames without gaps. Frame: magic u32, kind u32, length u32 of the body, group u32
- * (bytes from this frame to the end of its group, both included), synced u64 (how far this segment
- * was durable when the frame was made), crc32c u32 over segment id, offset of the frame, the fields
- * before it and the body; 4 zero bytes; the body.
+ * Segment: a file named by its sequence as 16 hexadecimal digits, in disk->journal: header of 64
+ * bytes (magic "CutOutJn", version u32, size u32, sequence u64, segment id 8 random bytes, previous
+ * sequence u64 and previous end u64: how much of the segment before counts, zeros, crc32c of the 60
+ * bytes before it), then frames without gaps. Frame: magic u32, kind u32, length u32 of the body,
+ * group u32 (bytes from this frame to the end of its group, both included), synced u64 (how far
+ * this segment was durable when the frame was made), stamp u64 (CLOCK_MONOTONIC in microseconds:
+ * which of two frames of different journals was first), 4 zero bytes, crc32c u32 over segment id,
+ * offset of the frame, the fields before it and the body; the body.
  *
  * Invariants:
  *  1. What journal_write has confirmed is found by every later replay, in order, byte for byte.
@@ -30,7 +31,7 @@
 
 enum {
     JOURNAL_HEADER_SIZE = 64,
-    JOURNAL_FRAME_SIZE = 32,      /* what stands before a body */
+    JOURNAL_FRAME_SIZE = 40,      /* what stands before a body */
     JOURNAL_GROUP_MOST = 1 << 30, /* bytes of a group; replay takes what is longer for damage */
 };
 
@@ -58,6 +59,7 @@ struct journal_group {
     struct buf bytes; /* frames with headers still to be completed by journal_write */
 };
 
+/* The frame's stamp is of this moment: whoever adds a batch holds its collection. */
 void journal_group_add(struct journal_group *group, enum journal_kind kind, struct str body);
 void journal_group_clear(struct journal_group *group);
 
@@ -79,7 +81,8 @@ MUST_CHECK bool journal_begin_segment(struct journal *journal, struct error *err
 
 /* Any helper thread. Removes segments with a smaller sequence, the oldest first, each for good
  * before the next. */
-MUST_CHECK bool journal_remove_before(struct disk *disk, uint64_t sequence, struct error *error);
+MUST_CHECK bool journal_remove_before(struct disk *disk, const char *directory, uint64_t sequence,
+                                      struct error *error);
 
 /* The batch for path that began at entry `count` of the collection with this id does not count:
  * the latest such batch before the frame that says so. */

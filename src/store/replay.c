@@ -5,8 +5,8 @@
 #include "store/cancels.h"
 #include "store/collection.h"
 #include "store/database.h"
+#include "store/journals.h"
 #include "store/paths.h"
-#include "store/segment.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,9 +19,10 @@ struct touched {
     struct index_header header; /* of the live one: as it is on disk */
     struct head head;           /* if is_known */
     bool is_live;
-    bool is_known;    /* where it stands: the frames read so far have led there */
-    bool is_changed;  /* to be synced at the end */
-    bool is_orphaned; /* a batch fitted nowhere, and no deletion has explained why */
+    bool is_known;     /* where it stands: the frames read so far have led there */
+    bool is_changed;   /* to be synced at the end */
+    bool is_made_here; /* by a batch that began it, in this replay */
+    bool is_orphaned;  /* a batch fitted nowhere, and no deletion has explained why */
     unsigned char orphan_id[INDEX_ID_SIZE];
     uint64_t orphan_count;
     char path[];
@@ -30,8 +31,9 @@ struct touched {
 struct replay {
     struct disk *disk;
     struct replay_report *report;
-    struct segment_list segments;
+    struct journals journals;
     struct cancels cancels;
+    struct cancels deletions; /* of collections, by id */
     struct table table;
     struct list list; /* of struct touched */
     uint64_t frame;   /* number of the current one */
@@ -105,7 +107,13 @@ static bool is_same_id(const struct touched *touched, const unsigned char *id)
     return touched->is_live && memcmp(touched->header.id, id, INDEX_ID_SIZE) == 0;
 }
 
-/* Does the index have this head in its history, below what a checkpoint vouches for? */
+/* Up to where the index is good: what a checkpoint vouches for, and what was replayed since. */
+static uint64_t good_count(const struct touched *touched)
+{
+    return touched->is_known ? touched->head.count : touched->header.synced_count;
+}
+
+/* Does the index have this head in its history, as far as it is good? */
 static bool find_in_index(struct replay *replay, const struct touched *touched,
                           const struct head *head, bool *is_found, struct error *error)
 {
@@ -113,8 +121,7 @@ static bool find_in_index(struct replay *replay, const struct touched *touched,
     struct index_entry last;
 
     *is_found = false;
-    if (head->generation != touched->header.generation ||
-        head->count > touched->header.synced_count)
+    if (head->generation != touched->header.generation || head->count > good_count(touched))
         return true;
     if (head->count == 0) {
         *is_found = head->data_end == 0 && head->crc == index_first_crc(&touched->header);
@@ -126,12 +133,6 @@ static bool find_in_index(struct replay *replay, const struct touched *touched,
     *is_found = ok && last.crc == head->crc && last.end == head->data_end;
     database_close(&database);
     return ok || error->code == ERROR_DAMAGED;
-}
-
-static bool is_at(const struct touched *touched, const struct head *head)
-{
-    return touched->head.generation == head->generation && touched->head.count == head->count &&
-           touched->head.data_end == head->data_end && touched->head.crc == head->crc;
 }
 
 /* --- Frames ---------------------------------------------------------------------------------- */
@@ -146,6 +147,7 @@ static bool write_batch(struct replay *replay, struct touched *touched, const st
     if (batch->creates) {
         touched->header = (struct index_header){.generation = batch->before.generation};
         memcpy(touched->header.id, batch->identity.id, INDEX_ID_SIZE);
+        touched->is_made_here = true;
     }
     touched->is_live = touched->is_known = touched->is_changed = true;
     touched->head = batch->after;
@@ -184,31 +186,87 @@ static void note_orphan(struct touched *touched, const struct batch *batch)
     memcpy(touched->orphan_id, batch->identity.id, INDEX_ID_SIZE);
 }
 
+static bool is_at(const struct touched *touched, const struct head *head)
+{
+    return touched->is_known && touched->head.generation == head->generation &&
+           touched->head.count == head->count && touched->head.data_end == head->data_end &&
+           touched->head.crc == head->crc;
+}
+
+/* Are there good entries where a batch would be, below what a checkpoint vouches for? */
+static bool find_others(struct replay *replay, const struct touched *touched,
+                        const struct batch *batch, bool *is_found, struct error *error)
+{
+    const struct head head = {.generation = touched->header.generation,
+                              .count = touched->header.synced_count,
+                              .data_end = UINT64_MAX};
+    uint64_t end = batch->after.count < head.count ? batch->after.count : head.count;
+    struct buf records = {0};
+    struct database database;
+
+    *is_found = false;
+    if (touched->is_known || batch->before.count >= head.count)
+        return true;
+    bool ok = database_reopen(&database, replay->disk, touched->path, &head, error);
+    if (ok)
+        ok = database_read_records(&database, batch->before.count,
+                                   (size_t)(end - batch->before.count), &records, error);
+    *is_found = ok;
+    database_close(&database);
+    buf_clear(&records);
+    return ok || error->code == ERROR_DAMAGED;
+}
+
+/* Each batch was made by a process that had the collection for itself, and from what was there. So
+ * where two begin at the same place, the process that made the first died before it could apply and
+ * confirm it, and the second is what counts: it takes the place of the first. If the second is in
+ * the database already, and synced, the first is overtaken and goes nowhere. */
+static bool find_place(struct replay *replay, const struct touched *touched,
+                       const struct batch *batch, bool *fits, bool *is_overtaken,
+                       struct error *error)
+{
+    bool is_same = is_same_id(touched, batch->identity.id);
+
+    *is_overtaken = false;
+    *fits = !batch->creates && is_same && is_at(touched, &batch->before);
+    if (*fits)
+        return true;
+    if (batch->creates) {
+        if (!touched->is_live)
+            *fits = true;
+        else if (is_same)
+            *fits = !touched->is_known && touched->header.synced_count == 0;
+        else
+            *fits = touched->is_made_here && touched->header.generation == batch->before.generation;
+        return true;
+    }
+    if (!is_same)
+        return true;
+    if (!find_others(replay, touched, batch, is_overtaken, error))
+        return false;
+    return *is_overtaken || find_in_index(replay, touched, &batch->before, fits, error);
+}
+
 static bool replay_batch(struct replay *replay, const struct batch *batch, struct error *error)
 {
     struct touched *touched = find_touched(replay, batch->path, error);
-    bool is_there = false, fits;
+    bool is_there = false, fits, is_overtaken;
 
     if (!touched)
         return false;
     if (cancels_test(&replay->cancels, batch->identity.id, batch->before.count, replay->frame))
         return pass_over_cancelled(replay, touched, batch, error);
-    bool is_same = is_same_id(touched, batch->identity.id);
-    if (is_same && !touched->is_known &&
+    if (is_same_id(touched, batch->identity.id) &&
         !find_in_index(replay, touched, &batch->after, &is_there, error))
         return false;
     if (is_there)
         return true;
-    if (batch->creates)
-        fits =
-            is_same ? !touched->is_known && touched->header.synced_count == 0 : !touched->is_live;
-    else if (!is_same || touched->is_known)
-        fits = is_same && is_at(touched, &batch->before);
-    else if (!find_in_index(replay, touched, &batch->before, &fits, error))
+    if (!find_place(replay, touched, batch, &fits, &is_overtaken, error))
         return false;
     if (fits)
         return write_batch(replay, touched, batch, error);
-    note_orphan(touched, batch);
+    if (!is_overtaken)
+        note_orphan(touched, batch);
     return true;
 }
 
@@ -216,7 +274,6 @@ static bool replay_deletion(struct replay *replay, const struct deletion *deleti
                             struct error *error)
 {
     struct touched *touched = find_touched(replay, deletion->path, error);
-
     bool undone;
 
     if (!touched)
@@ -253,8 +310,17 @@ static bool replay_frame(struct replay *replay, uint32_t kind, struct str body, 
     return ok;
 }
 
+/* Who deletes a collection and dies before that is done has told nobody. If another process then
+ * appends to it, the deletion does not count. */
+static bool note_survival(struct replay *replay, const unsigned char *id, struct error *error)
+{
+    return !cancels_test(&replay->deletions, id, 0, 0) ||
+           cancels_add(&replay->cancels, id, JOURNAL_CANCEL_DELETION, replay->frame, error);
+}
+
 static bool survey_frame(struct replay *replay, uint32_t kind, struct str body, struct error *error)
 {
+    const unsigned char *id = (const unsigned char *)body.data; /* all three begin with it */
     struct journal_cancel cancel;
 
     replay->report->frames++;
@@ -262,48 +328,44 @@ static bool survey_frame(struct replay *replay, uint32_t kind, struct str body, 
     if (kind == JOURNAL_CANCEL)
         return journal_read_cancel(body, &cancel, error) &&
                cancels_add(&replay->cancels, cancel.id, cancel.count, replay->frame, error);
-    return kind == JOURNAL_BATCH || kind == JOURNAL_DELETION ||
-           error_set(error, ERROR_DAMAGED, "is of kind %u, which this server does not know", kind);
+    if (kind != JOURNAL_BATCH && kind != JOURNAL_DELETION)
+        return error_set(error, ERROR_DAMAGED, "is of kind %u, which this server does not know",
+                         kind);
+    if (body.length < INDEX_ID_SIZE)
+        return error_set(error, ERROR_DAMAGED, "is too short");
+    return kind == JOURNAL_BATCH ? note_survival(replay, id, error)
+                                 : cancels_add(&replay->deletions, id, 0, replay->frame, error);
 }
 
-static bool visit_segment(struct replay *replay, struct segment *segment, visit_fn *visit,
-                          struct error *error)
+/* What a frame says is damaged is so at a place in a file. */
+static bool fail_at(const struct journals_source *source, const struct error *cause,
+                    struct error *error)
 {
-    struct segment_frame frame;
-    enum segment_found found;
-
-    for (;;) {
-        uint64_t at = segment->at;
-        struct error cause;
-
-        found = segment_next(segment, &frame, error);
-        if (found != SEGMENT_FRAME)
-            return found == SEGMENT_END;
-        replay->frame++;
-        if (!visit(replay, frame.kind, buf_str(&segment->body), &cause)) {
-            *error = cause;
-            return cause.code != ERROR_DAMAGED
-                       ? false
-                       : error_set(error, ERROR_DAMAGED, "%s: the frame at byte %llu: %s",
-                                   segment->file.name, (unsigned long long)at, cause.message);
-        }
-    }
+    *error = *cause;
+    return cause->code != ERROR_DAMAGED
+               ? false
+               : error_set(error, ERROR_DAMAGED, "%s: the frame at byte %llu: %s",
+                           source->segment.file.name, (unsigned long long)source->at,
+                           cause->message);
 }
 
-static bool visit_segments(struct replay *replay, visit_fn *visit, struct error *error)
+static bool visit_frames(struct replay *replay, visit_fn *visit, struct error *error)
 {
+    struct journals *journals = &replay->journals;
+    struct error cause;
+
+    journals_rewind(journals);
     replay->frame = 0;
-    for (size_t i = 0; i < replay->segments.count; i++) {
-        struct segment segment;
-
-        if (!segment_open(&segment, replay->disk, &replay->segments, i, error))
+    for (;;) {
+        if (!journals_next(journals, error))
             return false;
-        bool ok = visit_segment(replay, &segment, visit, error);
-        segment_close(&segment);
-        if (!ok)
-            return false;
+        const struct journals_source *source = journals->current;
+        if (!source)
+            return true;
+        replay->frame++;
+        if (!visit(replay, source->frame.kind, buf_str(&source->segment.body), &cause))
+            return fail_at(source, &cause, error);
     }
-    return true;
 }
 
 /* --- The end --------------------------------------------------------------------------------- */
@@ -357,16 +419,34 @@ static bool finish_collections(struct replay *replay, struct error *error)
 }
 
 /* Oldest first, as they are removed (journal_remove_before). */
-static bool keep_segments(struct replay *replay, struct error *error)
+static bool keep_segments(struct disk *disk, const struct segment_list *segments,
+                          struct error *error)
 {
-    const struct segment_list *segments = &replay->segments;
     char from[SEGMENT_NAME_SIZE], to[SEGMENT_NAME_SIZE];
 
     for (size_t i = 0; i < segments->count; i++) {
-        segment_put_name(from, segments->sequences[i]);
-        segment_put_refused_name(to, segments->sequences[i]);
-        if (!disk_rename(replay->disk, from, to, error) ||
-            !disk_sync_directory(replay->disk, ".journal", error))
+        segment_put_name(from, segments->directory, segments->sequences[i]);
+        segment_put_refused_name(to, segments->directory, segments->sequences[i]);
+        if (!disk_rename(disk, from, to, error) ||
+            !disk_sync_directory(disk, segments->directory, error))
+            return false;
+    }
+    return true;
+}
+
+/* All that was in them is in the databases, but for what was refused. */
+static bool end_journals(struct replay *replay, struct error *error)
+{
+    const struct journals *journals = &replay->journals;
+
+    for (size_t i = 0; i < journals->count; i++) {
+        const struct segment_list *segments = &journals->sources[i].segments;
+
+        if (segments->count == 0)
+            continue;
+        if (replay->report->refused > 0 ? !keep_segments(replay->disk, segments, error)
+                                        : !journal_remove_before(replay->disk, segments->directory,
+                                                                 segments->last + 1, error))
             return false;
     }
     return true;
@@ -380,7 +460,8 @@ static void clear(struct replay *replay)
         free(OWNER_OF(node, struct touched, link));
     table_clear(&replay->table);
     cancels_clear(&replay->cancels);
-    segment_list_clear(&replay->segments);
+    cancels_clear(&replay->deletions);
+    journals_close(&replay->journals);
 }
 
 /* Twice over the segments: before the first file is touched all of the journal has been found
@@ -392,14 +473,12 @@ bool replay_run(struct disk *disk, struct replay_report *report, struct error *e
     *report = (struct replay_report){0};
     list_init(&replay.list);
     bool ok = table_init(&replay.table, error) && cancels_init(&replay.cancels, error) &&
-              segment_list(&replay.segments, disk, error) &&
-              visit_segments(&replay, survey_frame, error) &&
-              visit_segments(&replay, replay_frame, error) && finish_collections(&replay, error);
-    report->segments = replay.segments.count;
-    if (ok && report->refused > 0)
-        ok = keep_segments(&replay, error);
-    else if (ok && report->segments > 0)
-        ok = journal_remove_before(disk, replay.segments.last + 1, error);
+              cancels_init(&replay.deletions, error) &&
+              journals_open(&replay.journals, disk, error) &&
+              visit_frames(&replay, survey_frame, error) &&
+              visit_frames(&replay, replay_frame, error) && finish_collections(&replay, error);
+    report->segments = journals_segment_count(&replay.journals);
+    ok = ok && end_journals(&replay, error);
     clear(&replay);
     return ok;
 }

@@ -26,20 +26,21 @@ enum {
     AT_LENGTH = 8,
     AT_GROUP = 12,
     AT_SYNCED = 16,
-    AT_CRC = 24,
-    AT_ZERO = 28,
+    AT_STAMP = 24,
+    AT_ZERO = 32,
+    AT_CRC = 36,
     SCAN_STEP = 8192, /* bytes looked through at once behind a bad frame */
     DIGITS = 16,
 };
 
-void segment_put_name(char out[SEGMENT_NAME_SIZE], uint64_t sequence)
+void segment_put_name(char out[SEGMENT_NAME_SIZE], const char *directory, uint64_t sequence)
 {
-    (void)snprintf(out, SEGMENT_NAME_SIZE, ".journal/%016llx", (unsigned long long)sequence);
+    (void)snprintf(out, SEGMENT_NAME_SIZE, "%s/%016llx", directory, (unsigned long long)sequence);
 }
 
-void segment_put_refused_name(char out[SEGMENT_NAME_SIZE], uint64_t sequence)
+void segment_put_refused_name(char out[SEGMENT_NAME_SIZE], const char *directory, uint64_t sequence)
 {
-    (void)snprintf(out, SEGMENT_NAME_SIZE, ".journal/%s%016llx", refused_prefix,
+    (void)snprintf(out, SEGMENT_NAME_SIZE, "%s/%s%016llx", directory, refused_prefix,
                    (unsigned long long)sequence);
 }
 
@@ -93,12 +94,14 @@ static bool note_names(struct segment_list *list, struct str names, struct error
     return true;
 }
 
-bool segment_list(struct segment_list *list, struct disk *disk, struct error *error)
+bool segment_list(struct segment_list *list, struct disk *disk, const char *directory,
+                  struct error *error)
 {
     struct buf names = {0};
 
     *list = (struct segment_list){0};
-    bool ok = disk_list(disk, ".journal", &names, error) && buf_ok(&names, error) &&
+    memcpy(list->directory, directory, strlen(directory) + 1);
+    bool ok = disk_list(disk, directory, &names, error) && buf_ok(&names, error) &&
               note_names(list, buf_str(&names), error);
     buf_clear(&names);
     return ok;
@@ -145,6 +148,7 @@ void segment_write_frame(unsigned char to[JOURNAL_FRAME_SIZE], const struct segm
     bytes_put_u32(to + AT_LENGTH, frame->length);
     bytes_put_u32(to + AT_GROUP, frame->group);
     bytes_put_u64(to + AT_SYNCED, frame->synced);
+    bytes_put_u64(to + AT_STAMP, frame->stamp);
     bytes_put_u32(to + AT_CRC, frame_crc(to, id, offset, body));
 }
 
@@ -182,25 +186,25 @@ static bool read_header(struct segment *segment, bool *is_good, struct error *er
     return true;
 }
 
-static bool open_one(struct segment *segment, struct disk *disk, uint64_t sequence, bool *is_good,
-                     struct error *error)
+static bool open_one(struct segment *segment, struct disk *disk, const char *directory,
+                     uint64_t sequence, bool *is_good, struct error *error)
 {
     char name[SEGMENT_NAME_SIZE];
 
     *segment = (struct segment){.sequence = sequence, .limit = UINT64_MAX, .file.fd = -1};
-    segment_put_name(name, sequence);
+    segment_put_name(name, directory, sequence);
     return file_open(&segment->file, disk, name, O_RDONLY, error) &&
            file_size(&segment->file, &segment->size, error) && read_header(segment, is_good, error);
 }
 
 /* What the next segment says of this one. A crash can leave a next one that says nothing: then
  * nothing was ever confirmed behind this one. */
-static bool ask_next(struct segment *segment, struct disk *disk, uint64_t sequence,
-                     struct error *error)
+static bool ask_next(struct segment *segment, struct disk *disk, const char *directory,
+                     uint64_t sequence, struct error *error)
 {
     struct segment next;
     bool is_good;
-    bool ok = open_one(&next, disk, sequence, &is_good, error);
+    bool ok = open_one(&next, disk, directory, sequence, &is_good, error);
 
     if (ok && is_good && next.previous_sequence == segment->sequence)
         segment->limit = next.previous_end;
@@ -214,10 +218,10 @@ bool segment_open(struct segment *segment, struct disk *disk, const struct segme
                   size_t i, struct error *error)
 {
     bool is_good;
-    bool ok = open_one(segment, disk, list->sequences[i], &is_good, error);
+    bool ok = open_one(segment, disk, list->directory, list->sequences[i], &is_good, error);
 
     if (ok && i + 1 < list->count)
-        ok = ask_next(segment, disk, list->sequences[i + 1], error);
+        ok = ask_next(segment, disk, list->directory, list->sequences[i + 1], error);
     segment->at = JOURNAL_HEADER_SIZE;
     /* The header is synced before anything is written behind it. */
     if (ok && !is_good && segment->size > JOURNAL_HEADER_SIZE)
@@ -250,6 +254,7 @@ static enum segment_found read_frame(struct segment *segment, uint64_t at,
     frame->length = bytes_get_u32(head + AT_LENGTH);
     frame->group = bytes_get_u32(head + AT_GROUP);
     frame->synced = bytes_get_u64(head + AT_SYNCED);
+    frame->stamp = bytes_get_u64(head + AT_STAMP);
     if (bytes_get_u32(head) != FRAME_MAGIC || bytes_get_u32(head + AT_ZERO) != 0 ||
         frame->length > JOURNAL_GROUP_MOST ||
         frame->length > segment->size - at - JOURNAL_FRAME_SIZE)

@@ -14,6 +14,7 @@
 struct segment_list {
     uint64_t *sequences; /* in order; on the heap */
     size_t count;
+    char directory[DISK_JOURNAL_SIZE];
     uint64_t last; /* the highest sequence ever seen here, of a refused segment too; 0: none */
 };
 
@@ -31,17 +32,20 @@ struct segment {
 struct segment_frame {
     uint32_t kind, length, group;
     uint64_t synced;
+    uint64_t stamp; /* clock_monotonic_us: an order of frames of several journals */
 };
 
 enum segment_found { SEGMENT_FRAME, SEGMENT_END, SEGMENT_FAILED };
 
-/* Name of a segment: ".journal/" and the sequence; and of one that replay could not use. */
-enum { SEGMENT_NAME_SIZE = 40 };
-void segment_put_name(char out[SEGMENT_NAME_SIZE], uint64_t sequence);
-void segment_put_refused_name(char out[SEGMENT_NAME_SIZE], uint64_t sequence);
+/* Name of a segment: the directory and the sequence; and of one that replay could not use. */
+enum { SEGMENT_NAME_SIZE = DISK_JOURNAL_SIZE + 32 };
+void segment_put_name(char out[SEGMENT_NAME_SIZE], const char *directory, uint64_t sequence);
+void segment_put_refused_name(char out[SEGMENT_NAME_SIZE], const char *directory,
+                              uint64_t sequence);
 
-/* The segments there are. Other names are left alone. */
-MUST_CHECK bool segment_list(struct segment_list *list, struct disk *disk, struct error *error);
+/* The segments there are in a directory. Other names are left alone. */
+MUST_CHECK bool segment_list(struct segment_list *list, struct disk *disk, const char *directory,
+                             struct error *error);
 void segment_list_clear(struct segment_list *list); /* harmless twice, and on all-zero */
 
 /* Segment i of the list, which is checked against the one behind it. ERROR_DAMAGED if it does not

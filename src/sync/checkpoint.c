@@ -83,7 +83,8 @@ static void remove_segments(struct offload_job *job)
 
     struct error error;
 
-    if (!journal_remove_before(committer->disk, committer->rotated.sequence, &error))
+    if (!journal_remove_before(committer->disk, committer->disk->journal,
+                               committer->rotated.sequence, &error))
         share->error = error;
 }
 

@@ -515,7 +515,8 @@ bool committer_close(struct committer *committer, struct error *error)
     committer_return_dirty(committer, &committer->rotated.dirty);
     uint64_t next = committer->journal.sequence + 1;
     journal_close(&committer->journal);
-    bool ok = sync_all(committer, error) && journal_remove_before(committer->disk, next, error);
+    bool ok = sync_all(committer, error) &&
+              journal_remove_before(committer->disk, committer->disk->journal, next, error);
     committer_free_dirty(&committer->dirty_list);
     table_clear(&committer->dirty);
     *committer = (struct committer){0};

@@ -68,7 +68,7 @@ void frames_read(struct simdisk *simdisk, struct reading *reading)
     struct segment_list list;
 
     *reading = (struct reading){0};
-    reading->ok = segment_list(&list, &simdisk->disk, &reading->error);
+    reading->ok = segment_list(&list, &simdisk->disk, ".journal", &reading->error);
     for (size_t i = 0; reading->ok && i < list.count; i++) {
         struct segment segment;
 

@@ -353,7 +353,7 @@ static const struct disk_calls sim_calls = {
 void simdisk_init(struct simdisk *simdisk)
 {
     *simdisk = (struct simdisk){
-        .disk = {.calls = &sim_calls, .root_fd = -1, .lock_fd = -1},
+        .disk = {.calls = &sim_calls, .root_fd = -1, .lock_fd = -1, .journal = ".journal"},
     };
     simdisk->root = make_node(simdisk, true);
 }

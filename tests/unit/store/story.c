@@ -236,7 +236,7 @@ void story_checkpoint(struct story *story)
     for (unsigned i = 0; ok && i < STORY_COLLECTIONS; i++)
         story->collections[i].is_dirty = false;
     if (ok)
-        (void)!journal_remove_before(story->disk, story->journal.sequence, &error);
+        (void)!journal_remove_before(story->disk, ".journal", story->journal.sequence, &error);
 }
 
 static void append_and_commit(struct story *story, unsigned i, unsigned records)
@@ -389,7 +389,7 @@ static bool is_empty(struct simdisk *disk)
 {
     struct segment_list list;
     struct error cause;
-    bool ok = segment_list(&list, &disk->disk, &cause) && list.count == 0;
+    bool ok = segment_list(&list, &disk->disk, ".journal", &cause) && list.count == 0;
 
     segment_list_clear(&list);
     return ok;

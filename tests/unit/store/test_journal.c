@@ -58,7 +58,7 @@ START_TEST(test_goes_on_in_a_new_segment)
               frames_write(&journal, 3, 3, &error));
     ck_assert_uint_eq(journal.sequence, 2);
     frames_assert(&simdisk, (unsigned[]){1, 2, 3}, 3);
-    ck_assert(journal_remove_before(disk, journal.sequence, &error));
+    ck_assert(journal_remove_before(disk, ".journal", journal.sequence, &error));
     frames_assert(&simdisk, (unsigned[]){3}, 1);
     ck_assert(frames_write(&journal, 4, 4, &error));
     frames_assert(&simdisk, (unsigned[]){3, 4}, 2);
@@ -103,7 +103,7 @@ START_TEST(test_leaves_other_names_alone)
         file_close(&file);
     }
     frames_assert(&simdisk, (unsigned[]){1}, 1);
-    ck_assert(journal_remove_before(disk, UINT64_MAX, &error));
+    ck_assert(journal_remove_before(disk, ".journal", UINT64_MAX, &error));
     ck_assert_ptr_nonnull(simdisk_find(&simdisk, name));
     ck_assert_ptr_null(simdisk_find(&simdisk, FIRST_SEGMENT));
 }
@@ -269,7 +269,7 @@ static void tell_story(void)
     tell_group(1);
     if (rotated > 0) {
         told.may_be_gone = rotated;
-        (void)!journal_remove_before(disk, journal.sequence, &error);
+        (void)!journal_remove_before(disk, ".journal", journal.sequence, &error);
     }
     tell_group(2);
     journal_close(&journal);

@@ -101,7 +101,7 @@ static size_t count_segments(void)
     struct segment_list list;
     struct error error;
 
-    ck_assert(segment_list(&list, &world.disk, &error));
+    ck_assert(segment_list(&list, &world.disk, ".journal", &error));
     size_t count = list.count;
     segment_list_clear(&list);
     return count;
