@@ -444,8 +444,9 @@ static bool note_synced(struct file *index, uint64_t generation, uint64_t count,
     index_write_header(bytes, &header);
     if (file_write_at(index, (struct str){(const char *)bytes, sizeof bytes}, 0, error))
         return file_sync(index, error);
-    /* Half a header would make all of it unreadable. */
-    if (!file_write_at(index, (struct str){(const char *)old, sizeof old}, 0, &cause))
+    /* Half a header would make all of it unreadable, also after a power cut. */
+    if (!file_write_at(index, (struct str){(const char *)old, sizeof old}, 0, &cause) ||
+        !file_sync(index, &cause))
         *error = cause;
     return false;
 }

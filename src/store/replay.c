@@ -256,7 +256,7 @@ static bool replay_batch(struct replay *replay, const struct batch *batch, struc
         return false;
     if (cancels_test(&replay->cancels, batch->identity.id, batch->before.count, replay->frame))
         return pass_over_cancelled(replay, touched, batch, error);
-    if (is_same_id(touched, batch->identity.id) &&
+    if (is_same_id(touched, batch->identity.id) && !touched->is_known &&
         !find_in_index(replay, touched, &batch->after, &is_there, error))
         return false;
     if (is_there)
