@@ -426,10 +426,11 @@ static bool sync_others(struct disk *disk, const char *path, uint64_t generation
     return sync_file(disk, name, error) && sync_directories(disk, path, error);
 }
 
+/* Over the mark that counts less, so that the other holds should this fail or be torn. */
 static bool note_synced(struct file *index, uint64_t generation, uint64_t count,
                         struct error *error)
 {
-    unsigned char bytes[INDEX_HEADER_SIZE], old[INDEX_HEADER_SIZE];
+    unsigned char bytes[INDEX_HEADER_SIZE], mark[INDEX_MARK_SIZE];
     struct index_header header;
     struct error cause;
 
@@ -437,16 +438,16 @@ static bool note_synced(struct file *index, uint64_t generation, uint64_t count,
         return false;
     if (!index_read_header(bytes, &header, &cause))
         return error_set(error, cause.code, "%s: %s", index->name, cause.message);
-    if (header.generation != generation || header.synced_count >= count)
+    if (header.generation != generation || (header.synced_count >= count && !header.is_torn))
         return true;
-    memcpy(old, bytes, sizeof old);
-    header.synced_count = count;
-    index_write_header(bytes, &header);
-    if (file_write_at(index, (struct str){(const char *)bytes, sizeof bytes}, 0, error))
+    if (header.synced_count < count)
+        header.synced_count = count;
+    index_write_mark(mark, &header);
+    uint64_t at = INDEX_MARKS_AT + header.mark * INDEX_MARK_SIZE;
+    if (file_write_at(index, (struct str){(const char *)mark, sizeof mark}, at, error))
         return file_sync(index, error);
-    /* Half a header would make all of it unreadable, also after a power cut. */
-    if (!file_write_at(index, (struct str){(const char *)old, sizeof old}, 0, &cause) ||
-        !file_sync(index, &cause))
+    /* Half a mark looks like damage. */
+    if (!file_write_at(index, (struct str){(const char *)bytes + at, sizeof mark}, at, &cause))
         *error = cause;
     return false;
 }

@@ -35,8 +35,11 @@ static bool read_header(struct database *database, struct error *error)
     for (int i = 0; i < HEADER_TRIES; i++) {
         if (!file_read_at(&database->index, bytes, sizeof bytes, 0, error))
             return false;
-        if (index_read_header(bytes, &database->header, &cause))
+        if (!index_read_header(bytes, &database->header, &cause))
+            continue;
+        if (!database->header.is_torn)
             return true;
+        error_set(&cause, ERROR_DAMAGED, "a mark of a checkpoint does not match its checksum");
     }
     return error_set(error, cause.code, "%s: %s", database->index.name, cause.message);
 }

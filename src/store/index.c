@@ -13,8 +13,8 @@ enum {
     AT_SIZE = 12,
     AT_GENERATION = 16,
     AT_ID = 24,
-    AT_SYNCED = 40,
-    AT_HEADER_CRC = INDEX_HEADER_SIZE - 4,
+    AT_HEADER_CRC = INDEX_MARKS_AT - 4,
+    AT_MARK_CRC = INDEX_MARK_SIZE - 4,
     AT_END = 8,
     AT_KEY = 16,
     AT_TYPE = 24,
@@ -37,8 +37,43 @@ void index_write_header(unsigned char to[INDEX_HEADER_SIZE], const struct index_
     bytes_put_u32(to + AT_SIZE, INDEX_HEADER_SIZE);
     bytes_put_u64(to + AT_GENERATION, header->generation);
     memcpy(to + AT_ID, header->id, INDEX_ID_SIZE);
-    bytes_put_u64(to + AT_SYNCED, header->synced_count);
     bytes_put_u32(to + AT_HEADER_CRC, crc32c_extend(0, bytes_of(to, AT_HEADER_CRC)));
+    if (header->synced_count > 0)
+        index_write_mark(to + INDEX_MARKS_AT, header);
+}
+
+void index_write_mark(unsigned char to[INDEX_MARK_SIZE], const struct index_header *header)
+{
+    memset(to, 0, INDEX_MARK_SIZE);
+    bytes_put_u64(to, header->synced_count);
+    bytes_put_u32(to + AT_MARK_CRC,
+                  crc32c_extend(index_first_crc(header), bytes_of(to, AT_MARK_CRC)));
+}
+
+/* False for one that is neither good nor zero. */
+static bool read_mark(const unsigned char *from, const struct index_header *header, uint64_t *count)
+{
+    static const unsigned char none[INDEX_MARK_SIZE];
+
+    *count = 0;
+    if (memcmp(from, none, sizeof none) == 0)
+        return true;
+    if (bytes_get_u32(from + AT_MARK_CRC) !=
+        crc32c_extend(index_first_crc(header), bytes_of(from, AT_MARK_CRC)))
+        return false;
+    *count = bytes_get_u64(from);
+    return true;
+}
+
+static void read_marks(const unsigned char *from, struct index_header *header)
+{
+    uint64_t first, second;
+    bool is_first_good = read_mark(from, header, &first);
+    bool is_second_good = read_mark(from + INDEX_MARK_SIZE, header, &second);
+
+    header->synced_count = first > second ? first : second;
+    header->mark = first > second || (first == second && is_first_good);
+    header->is_torn = !is_first_good || !is_second_good;
 }
 
 bool index_read_header(const unsigned char from[INDEX_HEADER_SIZE], struct index_header *header,
@@ -55,7 +90,7 @@ bool index_read_header(const unsigned char from[INDEX_HEADER_SIZE], struct index
                          bytes_get_u32(from + AT_VERSION), VERSION);
     header->generation = bytes_get_u64(from + AT_GENERATION);
     memcpy(header->id, from + AT_ID, INDEX_ID_SIZE);
-    header->synced_count = bytes_get_u64(from + AT_SYNCED);
+    read_marks(from + INDEX_MARKS_AT, header);
     return true;
 }
 

@@ -4,9 +4,11 @@
  * says which bytes of it count. All integers are little-endian. docs/file-format.md has the bytes.
  *
  * Header, 128 bytes at offset 0: magic "CutOutIx", version u32, header size u32, generation u64,
- * collection id 16 bytes, synced entries u64 (a checkpoint vouches for that many), zeros, crc32c
- * of the 124 bytes before it. It lies within one sector, so that a power cut leaves the old one or
- * the new one.
+ * collection id 16 bytes, 20 zero bytes, crc32c of the 60 bytes before it. It is written once. Then
+ * two marks of 32 bytes: synced entries u64 (a checkpoint vouches for that many), 20 zero bytes,
+ * crc32c over the collection id, the generation (8 bytes) and the 28 bytes before it; or 32 zero
+ * bytes. The larger counts; a checkpoint writes the other one, so that a write that fails or is
+ * torn leaves the mark that was there before.
  *
  * Entry, 40 bytes:
  *      0 counter  u64   2^53 - 1 at most; grows from record to record
@@ -35,6 +37,8 @@
 
 enum {
     INDEX_HEADER_SIZE = 128,
+    INDEX_MARK_SIZE = 32,
+    INDEX_MARKS_AT = 64, /* offset of the two marks */
     INDEX_ENTRY_SIZE = 40,
     INDEX_ID_SIZE = 16, /* of a collection */
 };
@@ -52,7 +56,9 @@ enum {
 struct index_header {
     uint64_t generation;
     unsigned char id[INDEX_ID_SIZE];
-    uint64_t synced_count;
+    uint64_t synced_count; /* the larger mark */
+    unsigned mark;         /* which of the two is to be written next: 0 or 1 */
+    bool is_torn;          /* that one is neither good nor zero: a checkpoint did not get through */
 };
 
 struct index_entry {
@@ -64,8 +70,12 @@ struct index_entry {
 
 void index_write_header(unsigned char to[INDEX_HEADER_SIZE], const struct index_header *header);
 
+/* What a checkpoint writes: synced_count as a mark. It goes to INDEX_MARKS_AT, mark *
+ * INDEX_MARK_SIZE further. */
+void index_write_mark(unsigned char to[INDEX_MARK_SIZE], const struct index_header *header);
+
 /* ERROR_DAMAGED if magic, version, size or crc are not right; an unknown version says to upgrade.
- */
+ * A mark that is not right is told by is_torn. */
 MUST_CHECK bool index_read_header(const unsigned char from[INDEX_HEADER_SIZE],
                                   struct index_header *header, struct error *error);
 

@@ -54,14 +54,18 @@ END_TEST
 /* docs/file-format.md promises these bytes. */
 START_TEST(test_index_header_has_its_bytes_in_place)
 {
-    unsigned char bytes[INDEX_HEADER_SIZE], zeros[INDEX_HEADER_SIZE - 4 - 48] = {0};
+    unsigned char bytes[INDEX_HEADER_SIZE], zeros[INDEX_MARK_SIZE] = {0};
 
     index_write_header(bytes, &header);
     ck_assert_mem_eq(bytes, "CutOutIx\1\0\0\0\x80\0\0\0", 16);
     ck_assert_mem_eq(bytes + 16, "\x08\x07\x06\x05\x04\x03\x02\x01", 8);
     ck_assert_mem_eq(bytes + 24, "0123456789abcdef", 16);
-    ck_assert_mem_eq(bytes + 40, "\x4d\0\0\0\0\0\0\0", 8);
-    ck_assert_mem_eq(bytes + 48, zeros, sizeof zeros);
+    ck_assert_mem_eq(bytes + 40, zeros, 20);
+    ck_assert_uint_eq(bytes_get_u32(bytes + 60),
+                      crc32c_extend(0, (struct str){(const char *)bytes, 60}));
+    ck_assert_mem_eq(bytes + 64, "\x4d\0\0\0\0\0\0\0", 8);
+    ck_assert_mem_eq(bytes + 72, zeros, 20);
+    ck_assert_mem_eq(bytes + 96, zeros, INDEX_MARK_SIZE);
 }
 END_TEST
 
@@ -74,10 +78,49 @@ START_TEST(test_index_refuses_a_flipped_bit_in_the_header)
     index_write_header(bytes, &header);
     for (unsigned bit = 0; bit < 8 * sizeof bytes; bit++) {
         bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
-        ck_assert_msg(!index_read_header(bytes, &read, &error), "bit %u", bit);
-        ck_assert_int_eq(error.code, ERROR_DAMAGED);
+        bool ok = index_read_header(bytes, &read, &error);
+        ck_assert_msg(!ok || read.is_torn, "bit %u", bit);
+        ck_assert(ok == (bit >= 8 * INDEX_MARKS_AT));
+        ck_assert(ok || error.code == ERROR_DAMAGED);
         bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
     }
+}
+END_TEST
+
+START_TEST(test_index_goes_by_the_larger_mark_and_writes_the_other)
+{
+    unsigned char bytes[INDEX_HEADER_SIZE];
+    struct index_header read, next = header;
+    struct error error;
+
+    index_write_header(bytes, &header);
+    ck_assert(index_read_header(bytes, &read, &error));
+    ck_assert_uint_eq(read.mark, 1);
+    next.synced_count = 80;
+    index_write_mark(bytes + INDEX_MARKS_AT + INDEX_MARK_SIZE, &next);
+    ck_assert(index_read_header(bytes, &read, &error));
+    ck_assert_uint_eq(read.synced_count, 80);
+    ck_assert_uint_eq(read.mark, 0);
+    bytes[INDEX_MARKS_AT + INDEX_MARK_SIZE] ^= 1; /* torn: the other still counts */
+    ck_assert(index_read_header(bytes, &read, &error));
+    ck_assert_uint_eq(read.synced_count, 77);
+    ck_assert_uint_eq(read.mark, 1);
+    ck_assert(read.is_torn);
+}
+END_TEST
+
+START_TEST(test_index_refuses_the_mark_of_another_collection)
+{
+    struct index_header other = header, read;
+    unsigned char bytes[INDEX_HEADER_SIZE];
+    struct error error;
+
+    other.id[3] ^= 1;
+    index_write_header(bytes, &header);
+    index_write_mark(bytes + INDEX_MARKS_AT, &other);
+    ck_assert(index_read_header(bytes, &read, &error));
+    ck_assert(read.is_torn);
+    ck_assert_uint_eq(read.synced_count, 0);
 }
 END_TEST
 
@@ -89,7 +132,7 @@ static void refuse_number_at(size_t at, uint32_t number)
 
     index_write_header(bytes, &header);
     bytes_put_u32(bytes + at, number);
-    bytes_put_u32(bytes + 124, crc32c_extend(0, (struct str){(const char *)bytes, 124}));
+    bytes_put_u32(bytes + 60, crc32c_extend(0, (struct str){(const char *)bytes, 60}));
     ck_assert(!index_read_header(bytes, &read, &error));
     ck_assert_int_eq(error.code, ERROR_DAMAGED);
     ck_assert_ptr_nonnull(strstr(error.message, "upgrade"));
@@ -201,6 +244,8 @@ Suite *suite_index(void)
     tcase_add_test(tests, test_index_gives_back_its_header);
     tcase_add_test(tests, test_index_header_has_its_bytes_in_place);
     tcase_add_test(tests, test_index_refuses_a_flipped_bit_in_the_header);
+    tcase_add_test(tests, test_index_goes_by_the_larger_mark_and_writes_the_other);
+    tcase_add_test(tests, test_index_refuses_the_mark_of_another_collection);
     tcase_add_test(tests, test_index_of_an_unknown_version_says_to_upgrade);
     tcase_add_test(tests, test_index_entry_has_its_bytes_in_place);
     tcase_add_test(tests, test_index_entry_keeps_every_bit);

@@ -167,7 +167,7 @@ static bool has_segment(uint64_t sequence)
     struct error error;
     bool is_there = false;
 
-    ck_assert(segment_list(&list, &world.disk, &error));
+    ck_assert(segment_list(&list, &world.disk, ".journal", &error));
     for (size_t i = 0; i < list.count; i++)
         is_there |= list.sequences[i] == sequence;
     segment_list_clear(&list);
