@@ -169,7 +169,8 @@ static void end_line(struct buf *text, struct str rest)
 /* --- Reading --------------------------------------------------------------------------------- */
 
 static bool load_live(struct collection *collection, struct disk *disk, const char *path,
-                      const struct database *database, struct error *error)
+                      const struct index_header *header, const struct head *head,
+                      struct error *error)
 {
     char name[PATHS_SIZE];
     struct buf text = {0};
@@ -184,13 +185,13 @@ static bool load_live(struct collection *collection, struct disk *disk, const ch
     buf_clear(&text);
     if (!ok)
         return false;
-    if (memcmp(info.id, database->header.id, sizeof info.id) != 0)
+    if (memcmp(info.id, header->id, sizeof info.id) != 0)
         return error_set(error, ERROR_DAMAGED, "%s: is of another collection than the index", name);
     collection->state = COLLECTION_LIVE;
     memcpy(collection->identity.id, info.id, sizeof info.id);
     memcpy(collection->identity.secret, info.secret, sizeof info.secret);
     collection->identity.created = (int64_t)info.created;
-    collection->head = database->head;
+    collection->head = *head;
     return true;
 }
 
@@ -226,7 +227,7 @@ bool collection_load(struct collection *collection, struct disk *disk, const cha
 
     *collection = (struct collection){0};
     if (database_open(&database, disk, path, error)) {
-        ok = load_live(collection, disk, path, &database, error);
+        ok = load_live(collection, disk, path, &database.header, &database.head, error);
         database_close(&database);
     } else {
         ok = error->code == ERROR_NOT_FOUND && load_deleted(collection, disk, path, error);
@@ -234,6 +235,22 @@ bool collection_load(struct collection *collection, struct disk *disk, const cha
     if (!ok)
         collection_clear(collection);
     return ok;
+}
+
+bool collection_load_at(struct collection *collection, struct disk *disk, const char *path,
+                        const struct head *head, struct error *error)
+{
+    struct index_header header;
+
+    *collection = (struct collection){0};
+    if (!database_read_header(disk, path, &header, error))
+        return false;
+    if (header.generation != head->generation)
+        return error_set(error, ERROR_DAMAGED, "%s: is of another generation", path);
+    if (load_live(collection, disk, path, &header, head, error))
+        return true;
+    collection_clear(collection);
+    return false;
 }
 
 void collection_clear(struct collection *collection)
@@ -244,7 +261,7 @@ void collection_clear(struct collection *collection)
 
 /* --- Making ---------------------------------------------------------------------------------- */
 
-static bool make_directories(struct disk *disk, const char *path, struct error *error)
+bool collection_make_directories(struct disk *disk, const char *path, struct error *error)
 {
     char name[PATHS_SIZE];
 
@@ -308,7 +325,7 @@ bool collection_create(struct disk *disk, const struct batch *batch, struct erro
 {
     char name[PATHS_SIZE];
 
-    if (!make_directories(disk, batch->path, error) || !write_info(disk, batch, error) ||
+    if (!collection_make_directories(disk, batch->path, error) || !write_info(disk, batch, error) ||
         !write_data(disk, batch, error) || !write_index(disk, batch, error))
         return false;
     paths_put_deleted(name, batch->path);
@@ -371,7 +388,8 @@ bool collection_delete(struct disk *disk, const struct deletion *deletion, bool 
         return false;
     if (is_other)
         return true;
-    if (!make_directories(disk, deletion->path, error) || !write_deleted(disk, deletion, error))
+    if (!collection_make_directories(disk, deletion->path, error) ||
+        !write_deleted(disk, deletion, error))
         return false;
     paths_put_index(name, deletion->path);
     if (!disk_unlink(disk, name, error))

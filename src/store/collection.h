@@ -44,7 +44,15 @@ struct collection {
  * call it. */
 MUST_CHECK bool collection_load(struct collection *collection, struct disk *disk, const char *path,
                                 struct error *error);
+
+/* Of a live one up to a head that is known from somewhere else; nothing behind it is looked at. */
+MUST_CHECK bool collection_load_at(struct collection *collection, struct disk *disk,
+                                   const char *path, const struct head *head, struct error *error);
 void collection_clear(struct collection *collection); /* harmless twice, and on all-zero */
+
+/* Helper threads only: bucket's, user's and domain's directory. */
+MUST_CHECK bool collection_make_directories(struct disk *disk, const char *path,
+                                            struct error *error);
 
 /* Helper threads only. Directories, collection.json, the data file and, with all entries of the
  * batch at once, the index; only then a deleted.json goes. So what was there before is there until

@@ -167,6 +167,39 @@ bool database_open(struct database *database, struct disk *disk, const char *pat
     return false;
 }
 
+bool database_read_header(struct disk *disk, const char *path, struct index_header *header,
+                          struct error *error)
+{
+    struct database database;
+    bool ok = open_index(&database, disk, path, error) && read_header(&database, error);
+
+    *header = database.header;
+    database_close(&database);
+    return ok;
+}
+
+static bool cut_file(struct disk *disk, const char *name, uint64_t length, struct error *error)
+{
+    struct file file = {0};
+    uint64_t size = 0;
+    bool ok = file_open(&file, disk, name, O_RDWR, error) && file_size(&file, &size, error) &&
+              (size <= length || file_truncate(&file, length, error));
+
+    file_close(&file);
+    return ok;
+}
+
+bool database_cut(struct disk *disk, const char *path, const struct head *head, struct error *error)
+{
+    char name[PATHS_SIZE];
+
+    paths_put_index(name, path);
+    if (!cut_file(disk, name, offset_of(head->count), error))
+        return false;
+    paths_put_data(name, path, head->generation);
+    return cut_file(disk, name, head->data_end, error);
+}
+
 bool database_reopen(struct database *database, struct disk *disk, const char *path,
                      const struct head *head, struct error *error)
 {

@@ -33,6 +33,15 @@ struct database {
 MUST_CHECK bool database_open(struct database *database, struct disk *disk, const char *path,
                               struct error *error);
 
+/* What the index says of itself, whatever stands behind. ERROR_DAMAGED, ERROR_NOT_FOUND. */
+MUST_CHECK bool database_read_header(struct disk *disk, const char *path,
+                                     struct index_header *header, struct error *error);
+
+/* Helper threads only. Cuts both files where head says; what stands before that stays. Files that
+ * are shorter are left alone. */
+MUST_CHECK bool database_cut(struct disk *disk, const char *path, const struct head *head,
+                             struct error *error);
+
 /* With a head known from before: opens the two files and reads nothing. ERROR_DAMAGED if one of
  * them is not there. */
 MUST_CHECK bool database_reopen(struct database *database, struct disk *disk, const char *path,

@@ -6,9 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { FILE_MODE = 0600, DIRECTORY_MODE = 0700, NAME_SIZE = 4096 };
+enum {
+    FILE_MODE = 0600,
+    DIRECTORY_MODE = 0700,
+    NAME_SIZE = 4096,
+    WAIT_MOST_S = 60, /* for another server that mends the data directory */
+    WAIT_STEP_MS = 50,
+};
 
 static int or_errno(int result)
 {
@@ -128,14 +135,17 @@ static int real_list(struct disk *disk, const char *name, struct buf *names)
     return result;
 }
 
-/* A lock of the open file description: unlike those of POSIX it does not vanish when some other
- * descriptor of the file is closed. */
+static int lock_as(int fd, short type)
+{
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+
+    return or_errno(fcntl(fd, F_OFD_SETLK, &lock));
+}
+
 static int real_lock(struct disk *disk, int fd)
 {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
     (void)disk;
-    return or_errno(fcntl(fd, F_OFD_SETLK, &lock));
+    return lock_as(fd, F_WRLCK);
 }
 
 static const struct disk_calls real_calls = {
@@ -164,25 +174,75 @@ static bool name_failure(const char *name, const char *doing, int64_t result, st
     return error_set_errno(error, errnum, "%s: cannot %s", name, doing);
 }
 
-static bool take_lock(struct disk *disk, const char *path, struct error *error)
+static bool is_taken(int result)
 {
-    disk->lock_fd = real_open(disk, ".lock", O_RDWR | O_CREAT);
-    if (disk->lock_fd < 0) {
-        int result = disk->lock_fd;
+    return result == -EAGAIN || result == -EACCES;
+}
 
-        disk->lock_fd = -1;
-        return error_set_errno(error, -result, "%s: cannot open .lock", path);
-    }
-    int result = real_lock(disk, disk->lock_fd);
-    if (result == -EAGAIN || result == -EACCES)
+/* For a server that would wait for this one: it would wait in vain. */
+static const char alone[] = "alone\n";
+
+static int note_use(const struct disk *disk)
+{
+    int result = or_errno(ftruncate(disk->lock_fd, 0));
+
+    if (result >= 0 && !disk->is_shared)
+        result = (int)real_write_at(NULL, disk->lock_fd, alone, sizeof alone - 1, 0);
+    return result;
+}
+
+static bool is_used_alone(const struct disk *disk)
+{
+    char byte;
+
+    return pread(disk->lock_fd, &byte, 1, 0) == 1 && byte == alone[0];
+}
+
+static bool take_alone(struct disk *disk, const char *path, struct error *error)
+{
+    int result = lock_as(disk->lock_fd, F_WRLCK);
+
+    if (is_taken(result))
         return error_set(error, ERROR_BUSY, "%s: another cutoutd uses this data directory", path);
+    if (result >= 0)
+        result = note_use(disk);
     return result >= 0 || error_set_errno(error, -result, "%s: cannot lock .lock", path);
 }
 
-bool disk_open(struct disk *disk, const char *path, struct error *error)
+/* Who is first locks exclusively, mends what there is to mend, and then shares the lock. */
+static bool take_shared(struct disk *disk, const char *path, struct error *error)
 {
-    *disk =
-        (struct disk){.calls = &real_calls, .root_fd = -1, .lock_fd = -1, .journal = ".journal"};
+    static const struct timespec pause = {.tv_nsec = WAIT_STEP_MS * 1000000L};
+
+    for (unsigned waited_ms = 0; waited_ms < WAIT_MOST_S * 1000; waited_ms += WAIT_STEP_MS) {
+        int result = lock_as(disk->lock_fd, F_WRLCK);
+
+        disk->is_first = result >= 0;
+        if (is_taken(result))
+            result = lock_as(disk->lock_fd, F_RDLCK);
+        if (result >= 0 && disk->is_first)
+            result = note_use(disk);
+        if (result >= 0)
+            return true;
+        if (!is_taken(result))
+            return error_set_errno(error, -result, "%s: cannot lock .lock", path);
+        if (is_used_alone(disk))
+            return error_set(error, ERROR_BUSY,
+                             "%s: a cutoutd that was started without -n uses this data directory",
+                             path);
+        (void)nanosleep(&pause, NULL);
+    }
+    return error_set(error, ERROR_BUSY, "%s: another cutoutd has been mending it for %d seconds",
+                     path, WAIT_MOST_S);
+}
+
+static bool open_as(struct disk *disk, const char *path, bool is_shared, struct error *error)
+{
+    *disk = (struct disk){.calls = &real_calls,
+                          .root_fd = -1,
+                          .lock_fd = -1,
+                          .journal = ".journal",
+                          .is_shared = is_shared};
     bool is_new = mkdir(path, DIRECTORY_MODE) == 0;
     if (!is_new && errno != EEXIST)
         return error_set_errno(error, errno, "%s: cannot make the data directory", path);
@@ -192,11 +252,36 @@ bool disk_open(struct disk *disk, const char *path, struct error *error)
     /* All else is synced up to here: the name of the directory itself stands in its parent. */
     int result = is_new ? real_sync_directory(disk, "..") : 0;
     if (result < 0)
-        (void)error_set_errno(error, -result, "%s: cannot sync the directory it is in", path);
-    else if (take_lock(disk, path, error))
+        return error_set_errno(error, -result, "%s: cannot sync the directory it is in", path);
+    result = real_open(disk, ".lock", O_RDWR | O_CREAT);
+    disk->lock_fd = result < 0 ? -1 : result;
+    if (result < 0)
+        return error_set_errno(error, -result, "%s: cannot open .lock", path);
+    return is_shared ? take_shared(disk, path, error) : take_alone(disk, path, error);
+}
+
+bool disk_open(struct disk *disk, const char *path, struct error *error)
+{
+    if (open_as(disk, path, false, error))
         return true;
     disk_close(disk);
     return false;
+}
+
+bool disk_open_shared(struct disk *disk, const char *path, struct error *error)
+{
+    if (open_as(disk, path, true, error))
+        return true;
+    disk_close(disk);
+    return false;
+}
+
+bool disk_admit(struct disk *disk, struct error *error)
+{
+    int result = disk->is_first ? lock_as(disk->lock_fd, F_RDLCK) : 0;
+
+    disk->is_first = false;
+    return result >= 0 || error_set_errno(error, -result, ".lock: cannot share the lock");
 }
 
 void disk_close(struct disk *disk)

@@ -49,6 +49,8 @@ struct disk {
     int root_fd;                     /* the data directory; -1: not open. The real calls only. */
     int lock_fd;                     /* holds the lock on the data directory; -1: none */
     char journal[DISK_JOURNAL_SIZE]; /* this process's directory of segments; see place.h */
+    bool is_shared; /* with other servers, each of which locks what it writes; see lock.h */
+    bool is_first;  /* shared, but nobody else is let in yet: what a crash left can be mended */
 };
 
 struct file {
@@ -60,6 +62,12 @@ struct file {
 /* Opens the data directory, making it if it is not there (not its parents), and takes the lock
  * that says one server uses it (".lock"): ERROR_BUSY if another does. Blocks; at start only. */
 MUST_CHECK bool disk_open(struct disk *disk, const char *path, struct error *error);
+
+/* The same for one of several servers. The first of them has the directory for itself (is_first)
+ * until it calls disk_admit; others wait for that, for a minute at most. ERROR_BUSY then, and
+ * if a server uses the directory alone. */
+MUST_CHECK bool disk_open_shared(struct disk *disk, const char *path, struct error *error);
+MUST_CHECK bool disk_admit(struct disk *disk, struct error *error);
 void disk_close(
     struct disk *disk); /* harmless twice, not on all-zero: lock_fd and root_fd are -1 */
 

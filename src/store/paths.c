@@ -29,6 +29,11 @@ void paths_put_deleted(char out[PATHS_SIZE], const char *collection)
     put_in(out, collection, "deleted.json");
 }
 
+void paths_put_lock(char out[PATHS_SIZE], const char *collection)
+{
+    put_in(out, collection, "lock");
+}
+
 void paths_put_directory(char out[PATHS_SIZE], const char *collection, unsigned level)
 {
     size_t length = strlen(collection);

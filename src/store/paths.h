@@ -4,7 +4,9 @@
  *                       /database.index       header and entries; names the generation
  *                       /database.G           the records, G the generation
  *                       /deleted.json         why it was deleted, and how far its counters went
+ *                       /lock                 see hold.h
  *     .journal/SEQUENCE                       see journal.h
+ *     .journal/N/SEQUENCE                     the same of one of several servers; see place.h
  *     .reserve                                see reserve.h
  *     .lock                                   held by the server that uses the directory */
 #ifndef STORE_PATHS_H
@@ -19,6 +21,7 @@ void paths_put_info(char out[PATHS_SIZE], const char *collection);
 void paths_put_index(char out[PATHS_SIZE], const char *collection);
 void paths_put_data(char out[PATHS_SIZE], const char *collection, uint64_t generation);
 void paths_put_deleted(char out[PATHS_SIZE], const char *collection);
+void paths_put_lock(char out[PATHS_SIZE], const char *collection);
 
 /* What is above: BUCKET's, USER's, DOMAIN's directory as level 0, 1, 2; level 3 is ".". */
 void paths_put_directory(char out[PATHS_SIZE], const char *collection, unsigned level);

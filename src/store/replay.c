@@ -371,29 +371,13 @@ static bool visit_frames(struct replay *replay, visit_fn *visit, struct error *e
 /* --- The end --------------------------------------------------------------------------------- */
 
 /* What a crash left behind the last batch was never confirmed. */
-static bool cut(struct disk *disk, const char *name, uint64_t length, struct error *error)
-{
-    struct file file = {0};
-    uint64_t size = 0;
-    bool ok = file_open(&file, disk, name, O_RDWR, error) && file_size(&file, &size, error) &&
-              (size <= length || file_truncate(&file, length, error));
-
-    file_close(&file);
-    return ok;
-}
-
 static bool finish_collection(struct disk *disk, const struct touched *touched, struct error *error)
 {
     const struct head *head = &touched->head;
-    char name[PATHS_SIZE];
 
     if (!touched->is_known)
         return collection_sync(disk, touched->path, touched->header.generation, 0, error);
-    paths_put_index(name, touched->path);
-    if (!cut(disk, name, INDEX_HEADER_SIZE + head->count * INDEX_ENTRY_SIZE, error))
-        return false;
-    paths_put_data(name, touched->path, head->generation);
-    return cut(disk, name, head->data_end, error) &&
+    return database_cut(disk, touched->path, head, error) &&
            collection_sync(disk, touched->path, head->generation, head->count, error);
 }
 
