@@ -16,7 +16,8 @@ const char options_usage[] =
     "Keeps the data of offline web apps in sync. Runs in the foreground.\n"
     "\n"
     "  -c, --conf FILE        read the configuration; without it the defaults are used\n"
-    "  -n, --instance NUMBER  what {instance} becomes in values of the configuration\n"
+    "  -n, --instance NUMBER  one of several servers on the data directory; what {instance}\n"
+    "                         becomes in values of the configuration\n"
     "  -t, --test             test the configuration and end\n"
     "  -T, --show             print the configuration that is in effect and end\n"
     "      --print-reference  print every directive with its explanation and default\n"
@@ -45,6 +46,7 @@ static bool take_instance(struct options *options, const char *text, struct erro
         return error_set(error, ERROR_CONF, "-n: \"%.40s\" is no number from 0 to %d", text,
                          INSTANCES_MOST);
     options->instance = (unsigned)number;
+    options->is_one_of_several = true;
     return true;
 }
 

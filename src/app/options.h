@@ -17,6 +17,7 @@ struct options {
     enum action action;
     const char *conf_file; /* NULL: defaults */
     unsigned instance;
+    bool is_one_of_several; /* -n was given: the data directory may be shared */
 };
 
 /* error says what is wrong with the command line. */

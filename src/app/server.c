@@ -45,26 +45,34 @@ static bool run_replay(struct server *server, struct replay_report *report, stru
 
 static bool open_data(struct server *server, struct error *error)
 {
+    const char *data_dir = server->settings.data_dir;
     struct replay_report report = {0};
 
-    if (!disk_open(&server->disk, server->settings.data_dir, error) ||
-        !run_replay(server, &report, error))
+    if (!server->options->is_one_of_several) {
+        if (!disk_open(&server->disk, data_dir, error) || !run_replay(server, &report, error))
+            return false;
+    } else if (!disk_open_shared(&server->disk, data_dir, error) ||
+               (server->disk.is_first && !run_replay(server, &report, error)) ||
+               !disk_admit(&server->disk, error)) {
         return false;
+    }
     say_replay(&report);
-    return true;
+    return share_open(&server->share, &server->disk, error);
 }
 
 static bool open_sync(struct server *server, struct error *error)
 {
     struct loop *loop = &server->loop;
     const struct limits *limits = &server->limits;
+    struct news *news = share_news(&server->share);
 
     return offload_open(&server->helpers, loop, (unsigned)server->settings.helper_threads, error) &&
-           committer_open(&server->committer, loop, &server->disk, error) &&
+           committer_open(&server->committer, loop, &server->disk, news, error) &&
            checkpoint_open(&server->checkpoint, &server->committer, loop, &server->helpers, limits,
                            error) &&
            streams_open(&server->streams, loop, &server->disk, &server->helpers, &server->committer,
-                        limits, error);
+                        news, limits, error) &&
+           share_listen(&server->share, loop, &server->streams, &server->helpers, error);
 }
 
 /* --- Who, and what is served -------------------------------------------------------------------
@@ -303,6 +311,7 @@ static void close_sync(struct server *server)
 {
     struct error error;
 
+    share_stop(&server->share);
     offload_close(&server->helpers);
     checkpoint_close(&server->checkpoint);
     streams_close(&server->streams);
@@ -325,6 +334,7 @@ void server_close(struct server *server)
     close_sync(server);
     close_signals(server); /* until here they are caught: a third SIGTERM must not cut this short */
     loop_close(&server->loop);
+    share_close(&server->share);
     disk_close(&server->disk);
     directives_clear(&server->settings);
     log_close();

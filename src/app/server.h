@@ -15,6 +15,7 @@
 
 #include "app/directives.h"
 #include "app/options.h"
+#include "app/share.h"
 #include "http/http.h"
 #include "http/site.h"
 #include "store/disk.h"
@@ -28,6 +29,7 @@ struct server {
     uint64_t started_ms;
 
     struct disk disk;
+    struct share share;
     struct loop loop;
     struct offload helpers;
     struct committer committer;

@@ -31,7 +31,7 @@ static const struct timeval pause_time = {0, 100000};
 static struct http_listener *open_listeners;
 
 /* Where to listen, taken apart. */
-struct place {
+struct endpoint {
     bool is_unix, any;
     char host[64], port[8], path[sizeof((struct sockaddr_un *)NULL)->sun_path];
 };
@@ -52,7 +52,7 @@ static bool is_numeric_address(const char *host)
     return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
 }
 
-static bool parse_tcp(struct str text, struct place *place)
+static bool parse_tcp(struct str text, struct endpoint *place)
 {
     size_t colon = text.length;
     uint64_t port;
@@ -73,11 +73,11 @@ static bool parse_tcp(struct str text, struct place *place)
     return put_text(place->host, sizeof place->host, host) && is_numeric_address(place->host);
 }
 
-static bool parse_place(const char *where, struct place *place, struct error *error)
+static bool parse_place(const char *where, struct endpoint *place, struct error *error)
 {
     struct str text = str_of(where);
 
-    *place = (struct place){0};
+    *place = (struct endpoint){0};
     place->is_unix = str_starts_with(text, STR("unix:"));
     if (place->is_unix) {
         if (put_text(place->path, sizeof place->path, str_slice(text, 5, text.length)))
@@ -96,14 +96,14 @@ static bool parse_place(const char *where, struct place *place, struct error *er
 
 bool http_check_listen(const char *where, struct error *error)
 {
-    struct place place;
+    struct endpoint place;
 
     return parse_place(where, &place, error);
 }
 
 bool http_listen_is_local(const char *where)
 {
-    struct place place;
+    struct endpoint place;
     struct error error;
 
     if (!parse_place(where, &place, &error) || place.any)
@@ -201,7 +201,7 @@ static int new_socket(int family, struct error *error)
     return fd;
 }
 
-static int open_tcp(const struct place *place, struct error *error)
+static int open_tcp(const struct endpoint *place, struct error *error)
 {
     const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
                                    .ai_socktype = SOCK_STREAM};
@@ -255,7 +255,7 @@ static bool remove_stale(const struct sockaddr_un *name, struct error *error)
            error_set_errno(error, errno, "cannot remove the old socket file");
 }
 
-static int open_unix(const struct place *place, struct error *error)
+static int open_unix(const struct endpoint *place, struct error *error)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
 
@@ -272,7 +272,7 @@ static int open_unix(const struct place *place, struct error *error)
 }
 
 /* With the port that the system chose where none was asked for. */
-static bool put_name(struct http_listener *listener, const struct place *place, int fd,
+static bool put_name(struct http_listener *listener, const struct endpoint *place, int fd,
                      struct error *error)
 {
     union {
@@ -340,7 +340,7 @@ static void close_listener(struct http *http, struct http_listener *listener)
 bool http_listen(struct http *http, const char *where, struct error *error)
 {
     struct http_listener *listener = &http->listeners[http->listener_count];
-    struct place place;
+    struct endpoint place;
     struct error cause;
 
     if (http->listener_count == HTTP_LISTENERS_MOST)

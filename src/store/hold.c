@@ -167,6 +167,18 @@ bool hold_settle(struct hold *hold, const char *path, struct error *error)
     return hold_forget(hold, error);
 }
 
+bool hold_sync(struct disk *disk, const char *path, uint64_t generation, uint64_t count,
+               struct error *error)
+{
+    struct hold hold;
+
+    if (!hold_take_waiting(&hold, disk, path, error))
+        return false;
+    bool ok = collection_sync(disk, path, generation, count, error);
+    hold_release(&hold);
+    return ok;
+}
+
 /* The note of the one who holds it now, if there is one. */
 static bool look_at_note(struct disk *disk, const char *path, bool *is_set, struct head *head,
                          struct error *error)

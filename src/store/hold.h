@@ -46,6 +46,10 @@ MUST_CHECK bool hold_forget(struct hold *hold, struct error *error);
  * forgets the note. */
 MUST_CHECK bool hold_settle(struct hold *hold, const char *path, struct error *error);
 
+/* Helper threads only: collection_sync while nobody else writes. */
+MUST_CHECK bool hold_sync(struct disk *disk, const char *path, uint64_t generation, uint64_t count,
+                          struct error *error);
+
 /* collection_load for a reader, who holds nothing: what another process has not written completely
  * is not there for him. */
 MUST_CHECK bool hold_load(struct collection *collection, struct disk *disk, const char *path,

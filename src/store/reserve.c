@@ -1,10 +1,16 @@
 #include "store/reserve.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 
-enum { PIECE = 64 * 1024 };
+enum { PIECE = 64 * 1024, RESERVE_NAME_SIZE = DISK_JOURNAL_SIZE + 16 };
 
-static const char name[] = ".reserve";
+/* Of several servers each has one. */
+static const char *name_of(const struct disk *disk, char name[RESERVE_NAME_SIZE])
+{
+    (void)snprintf(name, RESERVE_NAME_SIZE, "%s/reserve", disk->journal);
+    return disk->is_shared ? name : ".reserve";
+}
 
 /* What a crash has left of it may be shorter. */
 static bool fill(struct file *file, struct error *error)
@@ -23,6 +29,8 @@ static bool fill(struct file *file, struct error *error)
 
 bool reserve_make(struct reserve *reserve, struct disk *disk, struct error *error)
 {
+    char place[RESERVE_NAME_SIZE];
+    const char *name = name_of(disk, place);
     struct file file = {0};
 
     if (reserve->is_there)
@@ -36,6 +44,8 @@ bool reserve_make(struct reserve *reserve, struct disk *disk, struct error *erro
 
 bool reserve_give_up(struct reserve *reserve, struct disk *disk)
 {
+    char place[RESERVE_NAME_SIZE];
+    const char *name = name_of(disk, place);
     struct file file = {0};
     struct error error;
 

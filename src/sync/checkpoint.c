@@ -68,8 +68,7 @@ static void sync_share(struct offload_job *job)
     for (size_t i = share->first; i < checkpoint->count; i += checkpoint->job_count) {
         const struct committer_dirty *dirty = checkpoint->items[i];
 
-        if (!collection_sync(checkpoint->committer->disk, dirty->path, dirty->generation,
-                             dirty->count, &error)) {
+        if (!committer_sync_dirty(checkpoint->committer, dirty, &error)) {
             share->error = error;
             return;
         }

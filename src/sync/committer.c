@@ -21,6 +21,11 @@ static struct commit *commit_of(struct list *node)
     return OWNER_OF(node, struct commit, link);
 }
 
+static const char *path_of(const struct commit *commit)
+{
+    return commit->batch ? commit->batch->path : commit->deletion->path;
+}
+
 static void fail_commit(struct commit *commit, const struct error *error)
 {
     commit->undone = true;
@@ -151,14 +156,38 @@ static bool delete_collection(struct committer *committer, struct commit *commit
     return false;
 }
 
+static bool change_files(struct committer *committer, struct commit *commit, struct error *error)
+{
+    if (commit->deletion)
+        return delete_collection(committer, commit, error);
+    return database_apply(committer->disk, commit->batch, &commit->undone, error);
+}
+
+/* While the files change a note says so to other processes; they are told before it goes. What is
+ * left of a note that could not be removed is settled by the next holder. */
+static bool change_held_files(struct committer *committer, struct commit *commit,
+                              struct error *error)
+{
+    static const struct head nothing;
+    struct error ignored;
+
+    if (!hold_note(commit->hold, commit->batch ? &commit->batch->before : &nothing, error))
+        return false;
+    bool ok = change_files(committer, commit, error);
+    commit->news = news_tell(committer->news, path_of(commit));
+    if (ok || commit->undone)
+        (void)!hold_forget(commit->hold, &ignored);
+    return ok;
+}
+
 /* Only what failed is an error: on the way there are failures that mean nothing. */
 static void apply_commit(struct committer *committer, struct commit *commit)
 {
     struct error error;
 
     commit->written = commit->undone = true;
-    if (commit->deletion ? delete_collection(committer, commit, &error)
-                         : database_apply(committer->disk, commit->batch, &commit->undone, &error))
+    if (commit->hold ? change_held_files(committer, commit, &error)
+                     : change_files(committer, commit, &error))
         return;
     commit->torn = !commit->undone;
     /* Without its index the collection is deleted; the next start removes the rest of it. */
@@ -185,14 +214,11 @@ static void run_group(struct offload_job *job)
     /* Before somebody else takes the room that a deletion has made. */
     if (!reserve_make(&group->committer->reserve, group->committer->disk, &error))
         group->error = error;
+    if (group->committer->news)
+        news_wake_others(group->committer->news);
 }
 
 static void begin_next(struct committer *committer);
-
-static const char *path_of(const struct commit *commit)
-{
-    return commit->batch ? commit->batch->path : commit->deletion->path;
-}
 
 static struct committer_dirty *new_dirty(struct committer *committer, const char *path)
 {
@@ -406,11 +432,11 @@ static bool open_journal(struct committer *committer, struct error *error)
 }
 
 bool committer_open(struct committer *committer, struct loop *loop, struct disk *disk,
-                    struct error *error)
+                    struct news *news, struct error *error)
 {
     struct error cause;
 
-    *committer = (struct committer){.loop = loop, .disk = disk};
+    *committer = (struct committer){.loop = loop, .disk = disk, .news = news};
     list_init(&committer->waiting);
     list_init(&committer->dirty_list);
     list_init(&committer->rotated.dirty);
@@ -490,6 +516,14 @@ void committer_free_dirty(struct list *dirty)
     }
 }
 
+bool committer_sync_dirty(const struct committer *committer, const struct committer_dirty *dirty,
+                          struct error *error)
+{
+    if (committer->news)
+        return hold_sync(committer->disk, dirty->path, dirty->generation, dirty->count, error);
+    return collection_sync(committer->disk, dirty->path, dirty->generation, dirty->count, error);
+}
+
 static bool sync_all(struct committer *committer, struct error *error)
 {
     struct list *node;
@@ -500,7 +534,7 @@ static bool sync_all(struct committer *committer, struct error *error)
     for (node = committer->dirty_list.next; node != &committer->dirty_list; node = node->next) {
         const struct committer_dirty *dirty = OWNER_OF(node, struct committer_dirty, link);
 
-        if (!collection_sync(committer->disk, dirty->path, dirty->generation, dirty->count, error))
+        if (!committer_sync_dirty(committer, dirty, error))
             return false;
     }
     return true;

@@ -18,7 +18,9 @@
 #include "loop/task.h"
 #include "store/collection.h"
 #include "store/database.h"
+#include "store/hold.h"
 #include "store/journal.h"
+#include "store/news.h"
 #include "store/reserve.h"
 #include "sync/limits.h"
 
@@ -30,8 +32,10 @@ struct commit {
     const struct batch *batch;
     const struct deletion *deletion;
     bool written;       /* it is in the journal */
+    struct hold *hold;  /* NULL: the data directory is ours alone */
     bool undone;        /* after a failure: nothing of it is left in the database */
     bool torn;          /* after a failure: part of it is, and only a replay can mend that */
+    uint64_t news;      /* with a hold: news_tell's answer */
     struct error error; /* code ERROR_NONE: durable and applied */
 };
 
@@ -54,6 +58,7 @@ struct committer {
     struct loop *loop;
     struct disk *disk;
     struct offload journal_thread; /* one thread: groups in order */
+    struct news *news;             /* NULL: the data directory is ours alone */
     struct journal journal;        /* the journal thread's while `busy` */
     struct reserve reserve;        /* likewise */
     struct list waiting;           /* of struct commit: the next group */
@@ -79,9 +84,9 @@ struct committer {
     struct committer_stats stats;
 };
 
-/* Opens the journal; replay has been done. */
+/* Opens the journal; replay has been done. news: NULL if the data directory is ours alone. */
 MUST_CHECK bool committer_open(struct committer *committer, struct loop *loop, struct disk *disk,
-                               struct error *error);
+                               struct news *news, struct error *error);
 
 /* Waits for the group under way and closes. Nothing may be waiting. Then, with the journal still in
  * its place, syncs what is dirty and removes the journal, so that the next start has nothing to
@@ -107,6 +112,10 @@ enum step committer_rotate(struct committer *committer, struct checkpoint_wait *
  * not be tried again: the kernel tells of a failed sync once, takes the pages for clean, and the
  * next sync succeeds with the data lost. Replay writes it anew from the journal, which stays. */
 void committer_note_failed_sync(struct committer *committer, const struct error *error);
+
+/* Helper threads only: makes what was written to a collection durable in its own files. */
+MUST_CHECK bool committer_sync_dirty(const struct committer *committer,
+                                     const struct committer_dirty *dirty, struct error *error);
 
 /* Gives back what could not be synced, to be tried again at the next checkpoint. */
 void committer_return_dirty(struct committer *committer, struct list *dirty);

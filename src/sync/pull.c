@@ -342,6 +342,11 @@ enum step pull_run(struct pull *pull, struct task *task)
         else
             outcome = scan(pull, task);
     }
+    /* Another server may have deleted it under our hands. */
+    if (outcome == STEP_FAIL && !stream_is_true(pull->stream)) {
+        begin_anew(pull);
+        return STEP_YIELD;
+    }
     if (outcome == STEP_FAIL)
         stream_note_failure(pull->stream, &task->error);
     return outcome;

@@ -1,5 +1,7 @@
 #include "sync/stream.h"
 
+#include "store/hold.h"
+#include "store/news.h"
 #include "sync/clients.h"
 #include "sync/watch.h"
 
@@ -7,11 +9,16 @@
 #include <string.h>
 
 bool streams_open(struct streams *streams, struct loop *loop, struct disk *disk,
-                  struct offload *helpers, struct committer *committer, const struct limits *limits,
-                  struct error *error)
+                  struct offload *helpers, struct committer *committer, struct news *news,
+                  const struct limits *limits, struct error *error)
 {
-    *streams = (struct streams){
-        .loop = loop, .disk = disk, .helpers = helpers, .committer = committer, .limits = limits};
+    *streams = (struct streams){.loop = loop,
+                                .disk = disk,
+                                .helpers = helpers,
+                                .committer = committer,
+                                .news = news,
+                                .limits = limits};
+    list_init(&streams->watched);
     list_init(&streams->idle);
     list_init(&streams->shut);
     return table_init(&streams->table, error);
@@ -54,6 +61,7 @@ static struct stream *new_stream(struct streams *streams, const char *path)
     stream->streams = streams;
     list_init(&stream->queue);
     list_init(&stream->watches);
+    list_init(&stream->on_watched);
     list_init(&stream->on_idle);
     memcpy(stream->path, path, length + 1);
     stream->node.key = (struct str){stream->path, length};
@@ -95,18 +103,53 @@ void stream_release(struct stream *stream)
         drop_oldest(streams);
 }
 
+bool stream_is_true(const struct stream *stream)
+{
+    const struct news *news = stream->streams->news;
+
+    return !news || stream->is_held || news_read(news, stream->path) == stream->seen;
+}
+
 bool stream_load(struct stream *stream, struct error *error)
 {
     struct streams *streams = stream->streams;
 
-    if (stream->loaded) {
+    if (stream->loaded && stream_is_true(stream)) {
         streams->hits++;
         return true;
     }
     streams->misses++;
     collection_clear(&stream->collection);
-    stream->loaded = collection_load(&stream->collection, streams->disk, stream->path, error);
+    clients_free(&stream->clients);
+    stream->loaded = false;
+    if (streams->news) {
+        stream->seen = news_read(streams->news, stream->path);
+        stream->loaded = hold_load(&stream->collection, streams->disk, stream->path, error);
+    } else {
+        stream->loaded = collection_load(&stream->collection, streams->disk, stream->path, error);
+    }
     return stream->loaded;
+}
+
+/* Our own news count up the counter, too. If it was not as we had seen it, somebody else had news
+ * of the same set: then it is loaded anew the next time. */
+void stream_note_news(struct stream *stream, uint64_t news)
+{
+    if (news == stream->seen)
+        stream->seen++;
+}
+
+void streams_hear_news(struct streams *streams)
+{
+    struct list *node, *after;
+
+    news_wait(streams->news);
+    list_for_each_safe (node, after, &streams->watched) {
+        struct stream *stream = OWNER_OF(node, struct stream, on_watched);
+
+        if (!stream_is_true(stream))
+            watch_wake(stream, (struct str){0});
+    }
 }
 
 void stream_publish(struct stream *stream, struct str entries)

@@ -2,9 +2,9 @@
  *
  * A stream stands for an address. It remembers where the collection stands (its head, id and
  * secret), so that an up-to-date poll opens no file; streams that nobody uses stay in a bounded
- * list, least recently used first out: this is the metadata cache. It cannot be stale: one server
- * owns the data directory (disk_open), and everything that changes a collection goes through its
- * stream.
+ * list, least recently used first out: this is the metadata cache. It cannot be stale: where one
+ * server owns the data directory (disk_open) everything that changes a collection goes through its
+ * stream, and where several share it they tell each other (news.h).
  *
  *     streams_find -> (stream_load) -> use -> stream_release
  *
@@ -32,9 +32,11 @@ struct streams {
     struct offload *helpers; /* for what may stall */
     struct committer *committer;
     const struct limits *limits;
+    struct news *news; /* NULL: the data directory is ours alone */
     struct table table;
-    struct list idle; /* of struct stream, least recently used first */
-    struct list shut; /* unused ones that are closed to writes: never dropped */
+    struct list watched; /* of struct stream: those with watches */
+    struct list idle;    /* of struct stream, least recently used first */
+    struct list shut;    /* unused ones that are closed to writes: never dropped */
     size_t count, idle_count;
     size_t writers;        /* writer tasks under way */
     uint64_t hits, misses; /* of loading */
@@ -50,16 +52,19 @@ struct stream {
     struct list queue;            /* of struct append (append.h), in order of arrival */
     struct writer *writer;        /* NULL: none runs */
     struct list watches;          /* of struct watch (watch.h) */
-    bool closed_to_writes;        /* a write failed and could not be undone: until restart */
-    bool damaged;                 /* what was read of it did not add up: no writes until restart */
-    bool going;                   /* a deletion is being written: its files may be gone already */
+    struct list on_watched;
+    uint64_t seen;         /* news_read as it was before the collection was loaded */
+    bool is_held;          /* the writer has it for us alone: what is loaded is true */
+    bool closed_to_writes; /* a write failed and could not be undone: until restart */
+    bool damaged;          /* what was read of it did not add up: no writes until restart */
+    bool going;            /* a deletion is being written: its files may be gone already */
     unsigned users;
     struct list on_idle;
 };
 
 MUST_CHECK bool streams_open(struct streams *streams, struct loop *loop, struct disk *disk,
                              struct offload *helpers, struct committer *committer,
-                             const struct limits *limits, struct error *error);
+                             struct news *news, const struct limits *limits, struct error *error);
 
 /* No stream may be in use. Harmless on all-zero. */
 void streams_close(struct streams *streams);
@@ -69,9 +74,18 @@ void streams_close(struct streams *streams);
 struct stream *streams_find(struct streams *streams, const char *path, struct error *error);
 void stream_release(struct stream *stream); /* NULL is fine */
 
-/* Learns what the collection is, if that is not known: opens and reads existing files. A failure is
- * not remembered. */
+/* Learns what the collection is, if that is not known or no longer true: opens and reads existing
+ * files. A failure is not remembered. */
 MUST_CHECK bool stream_load(struct stream *stream, struct error *error);
+
+/* False if another server has written to it since it was loaded. */
+bool stream_is_true(const struct stream *stream);
+
+/* For the writer: a commit was told to the others when the counter was `news`. */
+void stream_note_news(struct stream *stream, uint64_t news);
+
+/* Other servers have written: wakes the watches of all collections that they wrote to. */
+void streams_hear_news(struct streams *streams);
 
 /* For the writer: what the collection is from now on; wakes the watches that `entries` (encoded
  * index entries that were added; empty: everything changed) concern. */

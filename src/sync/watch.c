@@ -1,5 +1,19 @@
 #include "sync/watch.h"
 
+#include "store/news.h"
+
+/* What another server wrote between our look at the collection and this moment has woken nobody. */
+static void listen(struct stream *stream)
+{
+    struct streams *streams = stream->streams;
+
+    if (!streams->news)
+        return;
+    news_wait(streams->news);
+    if (news_read(streams->news, stream->path) != stream->seen)
+        watch_wake(stream, (struct str){0});
+}
+
 enum step watch_start(struct watch *watch, struct stream *stream, const struct query *query,
                       uint64_t wait_ms, struct task *task)
 {
@@ -8,17 +22,25 @@ enum step watch_start(struct watch *watch, struct stream *stream, const struct q
         filter_prepare(&watch->filter, stream->collection.identity.secret);
     enum step outcome = pause_start(&watch->pause, wait_ms, task);
     if (outcome == STEP_WAIT) {
+        if (list_is_empty(&stream->watches))
+            list_append(&stream->streams->watched, &stream->on_watched);
         list_append(&stream->watches, &watch->on_stream);
-        watch->listed = true;
+        watch->stream = stream;
+        listen(stream);
     }
     return outcome;
 }
 
 static void take_off(struct watch *watch)
 {
-    if (watch->listed)
-        list_remove(&watch->on_stream);
-    watch->listed = false;
+    struct stream *stream = watch->stream;
+
+    watch->stream = NULL;
+    if (!stream)
+        return;
+    list_remove(&watch->on_stream);
+    if (list_is_empty(&stream->watches))
+        list_remove(&stream->on_watched);
 }
 
 void watch_end(struct watch *watch)

@@ -12,7 +12,7 @@ struct watch {
     struct pause pause;
     struct list on_stream;
     struct filter filter;
-    bool listed;
+    struct stream *stream; /* NULL: not on one */
 };
 
 /* Waits until something that passes the query's filter is published on the stream, or wait_ms have

@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "loop/pause.h"
+#include "store/news.h"
 #include "sync/committer.h"
 #include "sync/judge.h"
 
@@ -9,15 +11,29 @@
 #include <string.h>
 
 enum {
+    HOLD_PAUSE_MOST_MS = 16, /* between two tries to hold a collection */
+    HOLD_MOST_MS = 2000,     /* then the appends fail */
     BATCH_APPENDS_MOST = 256,
     BATCH_BYTES_MOST = 8 << 20, /* beyond that no further append joins */
+};
+
+/* On a helper thread: what holding a collection takes beyond opening a file. */
+struct hold_job {
+    struct offload_job job;
+    struct operation operation;
+    struct error error;
 };
 
 /* A round: what is taken from the queue goes through commit and publish together, then the next
  * round begins. The appends of a round stand in `taken`. */
 struct writer {
     struct task task;
-    struct stream *stream; /* held */
+    struct stream *stream; /* its user */
+    struct hold hold;      /* where several servers share the data directory */
+    struct hold_job hold_job;
+    struct pause pause;
+    uint64_t pause_ms; /* 0: the last try to hold it did not fail */
+    uint64_t tried_since_ms;
     struct judge judge;
     struct list taken;
     size_t taken_count;
@@ -46,6 +62,101 @@ static void fail_all(struct list *appends, const struct error *error)
         append->error = *error;
         append_finish(append);
     }
+}
+
+static enum step wait_for_turn(struct task *task)
+{
+    struct writer *writer = writer_of(task);
+
+    return writer->pause_ms == 0 ? STEP_NEXT : pause_start(&writer->pause, writer->pause_ms, task);
+}
+
+/* Another server writes to it. The round ends without having taken anything, and the next one
+ * begins after a pause. */
+static enum step try_later(struct writer *writer, const struct error *why)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+
+    if (writer->pause_ms == 0)
+        writer->tried_since_ms = now_ms;
+    if (now_ms - writer->tried_since_ms > HOLD_MOST_MS)
+        return task_fail(&writer->task, ERROR_TIMEOUT, "%s", why->message);
+    writer->pause_ms = writer->pause_ms == 0 ? 1 : 2 * writer->pause_ms;
+    if (writer->pause_ms > HOLD_PAUSE_MOST_MS)
+        writer->pause_ms = HOLD_PAUSE_MOST_MS;
+    return STEP_DONE;
+}
+
+static void prepare_hold(struct offload_job *job)
+{
+    struct writer *writer = OWNER_OF(job, struct writer, hold_job.job);
+    struct disk *disk = writer->stream->streams->disk;
+    const char *path = writer->stream->path;
+    struct error *error = &writer->hold_job.error;
+    struct error cause;
+    bool ok = true;
+
+    if (!writer->hold.lock.disk)
+        ok = hold_make(disk, path, &cause) && hold_take(&writer->hold, disk, path, &cause);
+    ok = ok && hold_settle(&writer->hold, path, &cause);
+    error->code = ERROR_NONE;
+    if (!ok)
+        *error = cause;
+}
+
+static void hold_prepared(struct offload_job *job)
+{
+    operation_end(&OWNER_OF(job, struct writer, hold_job.job)->hold_job.operation);
+}
+
+static void leave_hold(struct operation *operation)
+{
+    (void)operation;
+}
+
+static enum step hold_collection(struct task *task)
+{
+    struct writer *writer = writer_of(task);
+    struct streams *streams = writer->stream->streams;
+    struct error error;
+
+    writer->hold_job.error.code = ERROR_NONE;
+    if (!streams->news)
+        return STEP_NEXT;
+    bool ok = hold_take(&writer->hold, streams->disk, writer->stream->path, &error);
+    if (ok && !writer->hold.has_note)
+        return STEP_NEXT;
+    if (!ok && error.code == ERROR_BUSY)
+        return try_later(writer, &error);
+    if (!ok && error.code != ERROR_NOT_FOUND) {
+        task->error = error;
+        return STEP_FAIL;
+    }
+    writer->stream->loaded = false; /* what somebody left half done may be there without news */
+    writer->hold_job.job = (struct offload_job){.run = prepare_hold, .finished = hold_prepared};
+    enum step outcome = operation_begin(&writer->hold_job.operation, task, leave_hold);
+    offload_submit(streams->helpers, &writer->hold_job.job);
+    return outcome;
+}
+
+static enum step check_hold(struct task *task)
+{
+    struct writer *writer = writer_of(task);
+    struct stream *stream = writer->stream;
+
+    if (!stream->streams->news)
+        return STEP_NEXT;
+    if (writer->hold_job.error.code == ERROR_BUSY)
+        return try_later(writer, &writer->hold_job.error);
+    if (writer->hold_job.error.code != ERROR_NONE) {
+        task->error = writer->hold_job.error;
+        return STEP_FAIL;
+    }
+    writer->pause_ms = 0;
+    if (!stream_load(stream, &task->error))
+        return STEP_FAIL;
+    stream->is_held = true;
+    return STEP_NEXT;
 }
 
 static enum step load_collection(struct task *task)
@@ -238,6 +349,7 @@ static enum step commit_round(struct task *task)
     writer->commit = (struct commit){
         .batch = writer->deletes ? NULL : &writer->batch,
         .deletion = writer->deletes ? &writer->deletion : NULL,
+        .hold = writer->stream->is_held ? &writer->hold : NULL,
     };
     writer->stream->going = writer->deletes;
     return committer_start(writer->stream->streams->committer, &writer->commit, task);
@@ -279,10 +391,13 @@ static enum step publish_round(struct task *task)
 
     writer->stream->going = false;
     if (writer->commit.error.code != ERROR_NONE) {
-        writer->stream->closed_to_writes = !writer->commit.undone;
+        /* Among several servers the next one to hold it settles it. */
+        writer->stream->closed_to_writes = !writer->commit.undone && !writer->commit.hold;
         task->error = writer->commit.error;
         return STEP_FAIL;
     }
+    if (writer->stream->is_held)
+        stream_note_news(writer->stream, writer->commit.news);
     if (writer->deletes)
         publish_deletion(writer);
     else
@@ -297,11 +412,14 @@ static enum step publish_round(struct task *task)
 }
 
 static const struct step_entry writer_steps[] = {
-    STEP(load_collection), STEP(take_appends), STEP(commit_round), STEP(publish_round), {0},
+    STEP(wait_for_turn), STEP(hold_collection), STEP(check_hold),    STEP(load_collection),
+    STEP(take_appends),  STEP(commit_round),    STEP(publish_round), {0},
 };
 
 static void clear_round(struct writer *writer)
 {
+    hold_release(&writer->hold);
+    writer->stream->is_held = false;
     batch_clear(&writer->batch);
     deletion_clear(&writer->deletion);
     judge_clear(&writer->judge);

@@ -24,10 +24,10 @@ static void start(struct world *world)
     ck_assert_uint_eq(report.refused, 0);
     ck_assert(loop_open(&world->loop, &error));
     ck_assert(offload_open(&world->helpers, &world->loop, 2, &error));
-    ck_assert_msg(committer_open(&world->committer, &world->loop, &world->disk, &error), "%s",
+    ck_assert_msg(committer_open(&world->committer, &world->loop, &world->disk, NULL, &error), "%s",
                   error.message);
     ck_assert(streams_open(&world->streams, &world->loop, &world->disk, &world->helpers,
-                           &world->committer, &world->limits, &error));
+                           &world->committer, NULL, &world->limits, &error));
 }
 
 void world_open(struct world *world)
