@@ -338,8 +338,9 @@ async function login(server, email, audience = 'http://app.example') {
 }
 
 class Collection {
-    constructor(server, { email, domain, bucket, token }) {
+    constructor(server, { email, domain, bucket, token, headers }) {
         this.server = server;
+        this.headers = headers; /* what a proxy says who it is; then no login is needed */
         this.email = email;
         this.domain = domain;
         this.path = `/${[domain, email, ...bucket.split('/')].map(encodeURIComponent).join('/')}`;
@@ -348,9 +349,12 @@ class Collection {
 
     /* Any request to the collection's URL, logged in. params as for queryString. */
     async raw(method, { params = {}, headers, body, suffix = '' } = {}) {
-        this.token ??= await login(this.server, this.email, `http://${this.domain}`);
+        if (!this.headers) {
+            this.token ??= await login(this.server, this.email, `http://${this.domain}`);
+        }
         const query = queryString({ ...params, auth: this.token });
-        return this.server.request(method, this.path + suffix + query, { headers, body });
+        return this.server.request(method, this.path + suffix + query,
+            { headers: { ...this.headers, ...headers }, body });
     }
 
     get(params) {
@@ -375,8 +379,8 @@ class Collection {
 
 /* One user's data in one app. */
 function collection(server, { email = 'ann@example.org', domain = 'app.example', bucket = 'notes',
-    token } = {}) {
-    return new Collection(server, { email, domain, bucket, token });
+    token, headers } = {}) {
+    return new Collection(server, { email, domain, bucket, token, headers });
 }
 
 /* ---- Raw sockets --------------------------------------------------------------------------- */
