@@ -7,11 +7,18 @@ enum { LOOK_EVERY_MS = 2000 };
 
 bool share_open(struct share *share, struct disk *disk, struct error *error)
 {
+    unsigned settled = 0;
+
     share->disk = disk;
     if (!disk->is_shared)
         return true;
-    return place_take(&share->place, disk, error) &&
-           news_open(&share->news, disk, &share->place, error);
+    if (!place_take(&share->place, disk, error) ||
+        !news_open(&share->news, disk, &share->place, error) ||
+        !heir_settle(disk, &share->news, &share->place, &settled, error))
+        return false;
+    if (settled > 0)
+        log_write(LOG_NOTICE, "settled what a server left that died");
+    return true;
 }
 
 struct news *share_news(struct share *share)
@@ -38,7 +45,7 @@ static void look(struct offload_job *job)
     struct error error;
 
     share->error.code = ERROR_NONE;
-    if (!heir_settle_all(share->disk, &share->settled, &error))
+    if (!heir_settle_all(share->disk, &share->news, &share->settled, &error))
         share->error = error;
 }
 

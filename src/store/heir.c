@@ -19,6 +19,7 @@ struct named {
 
 struct inventory {
     struct disk *disk;
+    struct news *news;
     struct table table;
     struct list list; /* of struct named */
 };
@@ -75,12 +76,13 @@ static bool read_segment(struct inventory *inventory, const struct segment_list 
 }
 
 /* As it stands. One that is damaged is not for us to vouch for: its journal stays. */
-static bool sync_collection(struct disk *disk, const char *path, struct error *error)
+static bool sync_collection(struct disk *disk, struct news *news, const char *path,
+                            struct error *error)
 {
     struct collection collection;
     struct hold hold;
 
-    if (!hold_take_waiting(&hold, disk, path, error))
+    if (!hold_take_waiting(&hold, disk, news, path, error))
         return false;
     bool ok = collection_load(&collection, disk, path, error);
     ok =
@@ -93,7 +95,8 @@ static bool sync_collection(struct disk *disk, const char *path, struct error *e
 static bool sync_named(struct inventory *inventory, struct error *error)
 {
     for (struct list *node = inventory->list.next; node != &inventory->list; node = node->next) {
-        if (!sync_collection(inventory->disk, OWNER_OF(node, struct named, link)->path, error))
+        if (!sync_collection(inventory->disk, inventory->news,
+                             OWNER_OF(node, struct named, link)->path, error))
             return false;
     }
     return true;
@@ -108,9 +111,10 @@ static void clear(struct inventory *inventory)
     table_clear(&inventory->table);
 }
 
-static bool settle_segments(struct disk *disk, const struct segment_list *list, struct error *error)
+static bool settle_segments(struct disk *disk, struct news *news, const struct segment_list *list,
+                            struct error *error)
 {
-    struct inventory inventory = {.disk = disk};
+    struct inventory inventory = {.disk = disk, .news = news};
     bool ok = table_init(&inventory.table, error);
 
     list_init(&inventory.list);
@@ -122,22 +126,21 @@ static bool settle_segments(struct disk *disk, const struct segment_list *list, 
     return ok;
 }
 
-/* Nobody has it, and nobody can take it now. */
-static bool settle_place(struct disk *disk, const struct place *place, unsigned *settled,
-                         struct error *error)
+bool heir_settle(struct disk *disk, struct news *news, const struct place *place, unsigned *settled,
+                 struct error *error)
 {
     struct segment_list list;
     bool ok = segment_list(&list, disk, place->directory, error);
 
     if (ok && list.count > 0) {
-        ok = settle_segments(disk, &list, error);
+        ok = settle_segments(disk, news, &list, error);
         *settled += ok;
     }
     segment_list_clear(&list);
     return ok;
 }
 
-bool heir_settle_all(struct disk *disk, unsigned *settled, struct error *error)
+bool heir_settle_all(struct disk *disk, struct news *news, unsigned *settled, struct error *error)
 {
     struct place place;
     uint64_t numbers;
@@ -151,7 +154,7 @@ bool heir_settle_all(struct disk *disk, unsigned *settled, struct error *error)
         bool ok = place_try(&place, disk, number, error);
         if (!ok && (error->code == ERROR_BUSY || error->code == ERROR_NOT_FOUND))
             continue;
-        ok = ok && settle_place(disk, &place, settled, error);
+        ok = ok && heir_settle(disk, news, &place, settled, error);
         place_release(&place);
         if (!ok)
             return false;

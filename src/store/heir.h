@@ -8,10 +8,17 @@
 #ifndef STORE_HEIR_H
 #define STORE_HEIR_H
 
-#include "store/disk.h"
+#include "store/news.h"
 
-/* Helper threads only, and at start. Looks at all places that nobody has, and settles what is
+/* At start, before a journal is opened in a place: settles what the one who had it before left.
+ * Blocks.
+ */
+MUST_CHECK bool heir_settle(struct disk *disk, struct news *news, const struct place *place,
+                            unsigned *settled, struct error *error);
+
+/* Helper threads only. Looks at all places that nobody has, and settles what is
  * there. *settled says how many had something. After a failure the rest stays for the next time. */
-MUST_CHECK bool heir_settle_all(struct disk *disk, unsigned *settled, struct error *error);
+MUST_CHECK bool heir_settle_all(struct disk *disk, struct news *news, unsigned *settled,
+                                struct error *error);
 
 #endif

@@ -109,7 +109,8 @@ static bool take_or_make(struct hold *hold, struct disk *disk, const char *path,
            hold_take(hold, disk, path, error);
 }
 
-bool hold_take_waiting(struct hold *hold, struct disk *disk, const char *path, struct error *error)
+bool hold_take_waiting(struct hold *hold, struct disk *disk, struct news *news, const char *path,
+                       struct error *error)
 {
     static const struct timespec pause = {.tv_nsec = TAKE_PAUSE_MS * 1000000L};
     bool ok = take_or_make(hold, disk, path, error);
@@ -118,7 +119,7 @@ bool hold_take_waiting(struct hold *hold, struct disk *disk, const char *path, s
         (void)nanosleep(&pause, NULL);
         ok = take_or_make(hold, disk, path, error);
     }
-    if (ok && !hold_settle(hold, path, error)) {
+    if (ok && !hold_settle(hold, news, path, error)) {
         hold_release(hold);
         ok = false;
     }
@@ -148,7 +149,7 @@ static bool is_live_at(struct disk *disk, const char *path, uint64_t generation)
     return database_read_header(disk, path, &header, &error) && header.generation == generation;
 }
 
-bool hold_settle(struct hold *hold, const char *path, struct error *error)
+bool hold_settle(struct hold *hold, struct news *news, const char *path, struct error *error)
 {
     struct disk *disk = hold->lock.disk;
     struct database database;
@@ -163,16 +164,17 @@ bool hold_settle(struct hold *hold, const char *path, struct error *error)
     else if (is_live_at(disk, path, hold->note.generation) &&
              !database_cut(disk, path, &hold->note, error))
         return false;
+    news_tell(news, path);
     hold->has_note = false;
     return hold_forget(hold, error);
 }
 
-bool hold_sync(struct disk *disk, const char *path, uint64_t generation, uint64_t count,
-               struct error *error)
+bool hold_sync(struct disk *disk, struct news *news, const char *path, uint64_t generation,
+               uint64_t count, struct error *error)
 {
     struct hold hold;
 
-    if (!hold_take_waiting(&hold, disk, path, error))
+    if (!hold_take_waiting(&hold, disk, news, path, error))
         return false;
     bool ok = collection_sync(disk, path, generation, count, error);
     hold_release(&hold);

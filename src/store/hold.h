@@ -15,6 +15,7 @@
 #define STORE_HOLD_H
 
 #include "store/collection.h"
+#include "store/news.h"
 
 struct hold {
     struct file lock;
@@ -33,8 +34,8 @@ MUST_CHECK bool hold_make(struct disk *disk, const char *path, struct error *err
 
 /* Helper threads only: hold_take that makes what is not there, waits for another holder, some
  * seconds at most, and settles. */
-MUST_CHECK bool hold_take_waiting(struct hold *hold, struct disk *disk, const char *path,
-                                  struct error *error);
+MUST_CHECK bool hold_take_waiting(struct hold *hold, struct disk *disk, struct news *news,
+                                  const char *path, struct error *error);
 
 /* Helper threads only. The files are about to change; `before` is where the database stands. */
 MUST_CHECK bool hold_note(struct hold *hold, const struct head *before, struct error *error);
@@ -42,13 +43,14 @@ MUST_CHECK bool hold_note(struct hold *hold, const struct head *before, struct e
 /* Helper threads only. The files agree again. */
 MUST_CHECK bool hold_forget(struct hold *hold, struct error *error);
 
-/* Helper threads only. If a note was left: keeps what was written completely, removes the rest, and
- * forgets the note. */
-MUST_CHECK bool hold_settle(struct hold *hold, const char *path, struct error *error);
+/* Helper threads only. If a note was left: keeps what was written completely, removes the rest,
+ * tells the news that whoever left it may not have told any more, and forgets the note. */
+MUST_CHECK bool hold_settle(struct hold *hold, struct news *news, const char *path,
+                            struct error *error);
 
 /* Helper threads only: collection_sync while nobody else writes. */
-MUST_CHECK bool hold_sync(struct disk *disk, const char *path, uint64_t generation, uint64_t count,
-                          struct error *error);
+MUST_CHECK bool hold_sync(struct disk *disk, struct news *news, const char *path,
+                          uint64_t generation, uint64_t count, struct error *error);
 
 /* collection_load for a reader, who holds nothing: what another process has not written completely
  * is not there for him. */

@@ -64,7 +64,7 @@ void journal_group_add(struct journal_group *group, enum journal_kind kind, stru
 void journal_group_clear(struct journal_group *group);
 
 /* Makes the directory if need be and begins a new segment behind the last there is. Nothing may
- * be left to replay. Blocks. */
+ * be left to replay, or to be settled. Blocks. */
 MUST_CHECK bool journal_open(struct journal *journal, struct disk *disk, struct error *error);
 void journal_close(struct journal *journal); /* harmless twice, and on all-zero */
 

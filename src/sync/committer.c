@@ -520,7 +520,8 @@ bool committer_sync_dirty(const struct committer *committer, const struct commit
                           struct error *error)
 {
     if (committer->news)
-        return hold_sync(committer->disk, dirty->path, dirty->generation, dirty->count, error);
+        return hold_sync(committer->disk, committer->news, dirty->path, dirty->generation,
+                         dirty->count, error);
     return collection_sync(committer->disk, dirty->path, dirty->generation, dirty->count, error);
 }
 

@@ -98,7 +98,7 @@ static void prepare_hold(struct offload_job *job)
 
     if (!writer->hold.lock.disk)
         ok = hold_make(disk, path, &cause) && hold_take(&writer->hold, disk, path, &cause);
-    ok = ok && hold_settle(&writer->hold, path, &cause);
+    ok = ok && hold_settle(&writer->hold, writer->stream->streams->news, path, &cause);
     error->code = ERROR_NONE;
     if (!ok)
         *error = cause;
