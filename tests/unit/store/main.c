@@ -21,6 +21,8 @@ int main(void)
     srunner_add_suite(runner, suite_replay());
     srunner_add_suite(runner, suite_replay_faults());
     srunner_add_suite(runner, suite_reserve());
+    srunner_add_suite(runner, suite_several());
+    srunner_add_suite(runner, suite_hold());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

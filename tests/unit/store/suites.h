@@ -19,5 +19,7 @@ struct Suite *suite_rot(void);
 struct Suite *suite_segment(void);
 struct Suite *suite_simdisk(void);
 struct Suite *suite_reserve(void);
+struct Suite *suite_several(void);
+struct Suite *suite_hold(void);
 
 #endif

@@ -1,0 +1,275 @@
+/* What several servers leave on one disk, and what the first to start makes of it. */
+#include "store/samples.h"
+#include "store/simdisk.h"
+#include "store/suites.h"
+
+#include "base/clock.h"
+#include "store/collection.h"
+#include "store/journals.h"
+#include "store/replay.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <check.h>
+
+static struct simdisk simdisk;
+static struct disk *disk;
+static struct journal journals[3]; /* of places 1 and 2 */
+static struct replay_report report;
+static struct error error;
+
+/* What is done now is done by the server in this place. */
+static void be(unsigned place)
+{
+    place_put_directory(disk->journal, place);
+}
+
+static void setup(void)
+{
+    simdisk_init(&simdisk);
+    disk = &simdisk.disk;
+    for (unsigned place = 1; place <= 2; place++) {
+        be(0);
+        ck_assert(disk_make_directory(disk, disk->journal, &error));
+        be(place);
+        ck_assert_msg(journal_open(&journals[place], disk, &error), "%s", error.message);
+    }
+}
+
+static void teardown(void)
+{
+    for (unsigned place = 1; place <= 2; place++)
+        journal_close(&journals[place]);
+    ck_assert_uint_eq(simdisk.open_files, 0);
+    simdisk_clear(&simdisk);
+}
+
+/* The next frame is later. */
+static void let_time_pass(void)
+{
+    uint64_t now = clock_monotonic_us();
+
+    while (clock_monotonic_us() == now)
+        continue;
+}
+
+static void write_frame(unsigned place, enum journal_kind kind, struct buf *body)
+{
+    struct journal_group group = {0};
+
+    be(place);
+    let_time_pass();
+    journal_group_add(&group, kind, buf_str(body));
+    ck_assert_msg(journal_write(&journals[place], &group, &error), "%s", error.message);
+    journal_group_clear(&group);
+    buf_clear(body);
+}
+
+/* A batch of so many records behind *head, in the journal of a place; *head moves on. */
+static void write_batch(unsigned place, struct head *head, unsigned records, bool apply)
+{
+    struct buf body = {0};
+    struct batch batch;
+    bool undone;
+
+    sample_begin(&batch, head);
+    sample_append(&batch, records, place);
+    batch_write_frame(&batch, &body);
+    write_frame(place, JOURNAL_BATCH, &body);
+    if (apply)
+        ck_assert(database_apply(disk, &batch, &undone, &error));
+    *head = batch.after;
+    batch_clear(&batch);
+}
+
+static void write_deletion(unsigned place, const struct head *head)
+{
+    struct deletion deletion = {.last_counter = head->last_counter, .generation = head->generation};
+    struct identity identity = sample_identity(1);
+    struct buf body = {0};
+
+    memcpy(deletion.path, SAMPLE_PATH, sizeof SAMPLE_PATH);
+    memcpy(deletion.id, identity.id, sizeof deletion.id);
+    buf_append(&deletion.reason, STR("{}"));
+    deletion_write_frame(&deletion, &body);
+    write_frame(place, JOURNAL_DELETION, &body);
+    deletion_clear(&deletion);
+}
+
+static struct head begin(void)
+{
+    struct identity identity = sample_identity(1);
+
+    return sample_head(&identity, 0);
+}
+
+static struct collection replay(void)
+{
+    struct collection collection;
+
+    be(0);
+    ck_assert_msg(replay_run(disk, &report, &error), "%s", error.message);
+    ck_assert_msg(report.refused == 0, "%s", report.first_refusal.message);
+    ck_assert_msg(collection_load(&collection, disk, SAMPLE_PATH, &error), "%s", error.message);
+    return collection;
+}
+
+static void assert_replays_to(const struct head *head)
+{
+    struct collection collection = replay();
+
+    ck_assert_int_eq(collection.state, COLLECTION_LIVE);
+    ck_assert_uint_eq(collection.head.count, head->count);
+    ck_assert_uint_eq(collection.head.crc, head->crc);
+    ck_assert_uint_eq(collection.head.data_end, head->data_end);
+    collection_clear(&collection);
+    collection = replay(); /* nothing is left to do */
+    ck_assert_uint_eq(report.frames, 0);
+    ck_assert_uint_eq(collection.head.crc, head->crc);
+    collection_clear(&collection);
+}
+
+START_TEST(test_several_journals_are_replayed_in_one_order)
+{
+    struct head head = begin();
+
+    write_batch(2, &head, 3, false);
+    write_batch(1, &head, 2, false);
+    write_batch(1, &head, 1, false);
+    write_batch(2, &head, 4, false);
+    write_batch(1, &head, 2, false);
+    assert_replays_to(&head);
+}
+END_TEST
+
+START_TEST(test_several_journals_are_replayed_over_what_was_applied)
+{
+    struct head head = begin();
+
+    write_batch(1, &head, 3, true);
+    write_batch(2, &head, 2, true);
+    write_batch(1, &head, 1, true);
+    assert_replays_to(&head);
+}
+END_TEST
+
+START_TEST(test_batch_of_one_who_died_gives_way_to_the_next)
+{
+    struct head head = begin();
+
+    write_batch(1, &head, 3, true);
+    struct head lost = head;
+    write_batch(1, &lost, 7, false); /* dies before it is applied: nobody was told */
+    write_batch(2, &head, 2, true);
+    write_batch(2, &head, 1, true);
+    assert_replays_to(&head);
+}
+END_TEST
+
+START_TEST(test_batch_of_one_who_died_gives_way_below_a_checkpoint)
+{
+    struct head head = begin();
+
+    write_batch(2, &head, 3, true);
+    struct head lost = head;
+    write_batch(1, &lost, 2, false);
+    write_batch(2, &head, 2, true);
+    write_batch(2, &head, 4, true);
+    ck_assert(collection_sync(disk, SAMPLE_PATH, head.generation, head.count, &error));
+    assert_replays_to(&head);
+}
+END_TEST
+
+START_TEST(test_batch_of_one_who_died_is_there_if_nothing_took_its_place)
+{
+    struct head head = begin();
+
+    write_batch(2, &head, 3, true);
+    write_batch(1, &head, 2, false);
+    assert_replays_to(&head);
+}
+END_TEST
+
+START_TEST(test_deletion_of_one_who_died_does_not_count_if_others_went_on)
+{
+    struct head head = begin();
+
+    write_batch(1, &head, 3, true);
+    write_deletion(1, &head);
+    write_batch(2, &head, 2, true);
+    assert_replays_to(&head);
+}
+END_TEST
+
+START_TEST(test_deletion_of_one_who_died_counts_if_nobody_went_on)
+{
+    struct head head = begin();
+
+    write_batch(2, &head, 3, true);
+    write_deletion(1, &head);
+    struct collection collection = replay();
+    ck_assert_int_eq(collection.state, COLLECTION_DELETED);
+    ck_assert_uint_eq(collection.head.last_counter, head.last_counter);
+    collection_clear(&collection);
+}
+END_TEST
+
+START_TEST(test_place_is_the_first_that_nobody_has)
+{
+    struct place one, two, three;
+    uint64_t numbers;
+
+    ck_assert(place_take(&one, disk, &error));
+    ck_assert_uint_eq(one.number, 1);
+    ck_assert_str_eq(disk->journal, ".journal/1");
+    ck_assert(place_take(&two, disk, &error));
+    ck_assert_uint_eq(two.number, 2);
+    ck_assert_str_eq(disk->journal, ".journal/2");
+    ck_assert(!place_try(&three, disk, 1, &error));
+    ck_assert_int_eq(error.code, ERROR_BUSY);
+    ck_assert(!place_try(&three, disk, 7, &error));
+    ck_assert_int_eq(error.code, ERROR_NOT_FOUND);
+    place_release(&one);
+    ck_assert(place_try(&three, disk, 1, &error));
+    ck_assert(place_list(disk, &numbers, &error));
+    ck_assert_uint_eq(numbers, 6);
+    place_release(&two);
+    place_release(&three);
+    place_release(&three);
+}
+END_TEST
+
+START_TEST(test_place_are_no_more_than_there_can_be)
+{
+    struct place places[PLACES_MOST], one_more;
+
+    for (unsigned i = 0; i < PLACES_MOST; i++) {
+        ck_assert_msg(place_take(&places[i], disk, &error), "%s", error.message);
+        ck_assert_uint_eq(places[i].number, i + 1);
+    }
+    ck_assert(!place_take(&one_more, disk, &error));
+    ck_assert_int_eq(error.code, ERROR_BUSY);
+    for (unsigned i = 0; i < PLACES_MOST; i++)
+        place_release(&places[i]);
+}
+END_TEST
+
+Suite *suite_several(void)
+{
+    Suite *suite = suite_create("several");
+    TCase *tests = tcase_create("several");
+
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, test_several_journals_are_replayed_in_one_order);
+    tcase_add_test(tests, test_several_journals_are_replayed_over_what_was_applied);
+    tcase_add_test(tests, test_batch_of_one_who_died_gives_way_to_the_next);
+    tcase_add_test(tests, test_batch_of_one_who_died_gives_way_below_a_checkpoint);
+    tcase_add_test(tests, test_batch_of_one_who_died_is_there_if_nothing_took_its_place);
+    tcase_add_test(tests, test_deletion_of_one_who_died_does_not_count_if_others_went_on);
+    tcase_add_test(tests, test_deletion_of_one_who_died_counts_if_nobody_went_on);
+    tcase_add_test(tests, test_place_is_the_first_that_nobody_has);
+    tcase_add_test(tests, test_place_are_no_more_than_there_can_be);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
