@@ -384,7 +384,7 @@ lint-self:
 	$(Q)tests/lint/run
 
 # Public only so that tests can do what no program has to.
-FOR_TESTS := clock_hold conf_read_text crc32c_extend_portable database_read_records
+FOR_TESTS := clock_hold conf_read_text crc32c_extend_portable
 
 .PHONY: lint-unused lint-docs lint-tidy lint-cppcheck lint-shell
 lint-unused: all

@@ -149,20 +149,28 @@ static bool is_live_at(struct disk *disk, const char *path, uint64_t generation)
     return database_read_header(disk, path, &header, &error) && header.generation == generation;
 }
 
+/* A batch that is complete stays: somebody may have read it. */
+static bool remove_half(struct disk *disk, const char *path, const struct head *note,
+                        struct error *error)
+{
+    struct database database;
+
+    if (database_open(&database, disk, path, error)) {
+        database_close(&database);
+        return true;
+    }
+    if (error->code != ERROR_DAMAGED && error->code != ERROR_NOT_FOUND)
+        return false;
+    return !is_live_at(disk, path, note->generation) || database_cut(disk, path, note, error);
+}
+
 bool hold_settle(struct hold *hold, struct news *news, const char *path, struct error *error)
 {
     struct disk *disk = hold->lock.disk;
-    struct database database;
 
     if (!hold->has_note)
         return true;
-    /* A batch that is complete stays: somebody may have read it. */
-    if (database_open(&database, disk, path, error))
-        database_close(&database);
-    else if (error->code != ERROR_DAMAGED && error->code != ERROR_NOT_FOUND)
-        return false;
-    else if (is_live_at(disk, path, hold->note.generation) &&
-             !database_cut(disk, path, &hold->note, error))
+    if (!remove_half(disk, path, &hold->note, error))
         return false;
     news_tell(news, path);
     hold->has_note = false;
