@@ -168,29 +168,37 @@ static void end_line(struct buf *text, struct str rest)
 
 /* --- Reading --------------------------------------------------------------------------------- */
 
+bool collection_read_info(struct disk *disk, const char *path, struct identity *identity,
+                          struct error *error)
+{
+    char name[PATHS_SIZE];
+    struct buf text = {0};
+    struct info info = {0};
+    struct str rest;
+
+    paths_put_info(name, path);
+    bool ok = disk_read_file(disk, name, INFO_MOST, &text, error) &&
+              read_info(buf_str(&text), name, INFO_MEMBERS, &info, &rest, error);
+    buf_clear(&text);
+    memcpy(identity->id, info.id, sizeof info.id);
+    memcpy(identity->secret, info.secret, sizeof info.secret);
+    identity->created = (int64_t)info.created;
+    return ok;
+}
+
 static bool load_live(struct collection *collection, struct disk *disk, const char *path,
                       const struct index_header *header, const struct head *head,
                       struct error *error)
 {
-    char name[PATHS_SIZE];
-    struct buf text = {0};
-    struct str rest;
-    struct info info;
-
-    paths_put_info(name, path);
-    bool ok = disk_read_file(disk, name, INFO_MOST, &text, error);
-    if (!ok && error->code == ERROR_NOT_FOUND)
-        error->code = ERROR_DAMAGED; /* the index is there */
-    ok = ok && read_info(buf_str(&text), name, INFO_MEMBERS, &info, &rest, error);
-    buf_clear(&text);
-    if (!ok)
+    if (!collection_read_info(disk, path, &collection->identity, error)) {
+        if (error->code == ERROR_NOT_FOUND)
+            error->code = ERROR_DAMAGED; /* the index is there */
         return false;
-    if (memcmp(info.id, header->id, sizeof info.id) != 0)
-        return error_set(error, ERROR_DAMAGED, "%s: is of another collection than the index", name);
+    }
+    if (memcmp(collection->identity.id, header->id, INDEX_ID_SIZE) != 0)
+        return error_set(error, ERROR_DAMAGED,
+                         "%s/collection.json: is of another collection than the index", path);
     collection->state = COLLECTION_LIVE;
-    memcpy(collection->identity.id, info.id, sizeof info.id);
-    memcpy(collection->identity.secret, info.secret, sizeof info.secret);
-    collection->identity.created = (int64_t)info.created;
     collection->head = *head;
     return true;
 }
@@ -273,20 +281,21 @@ bool collection_make_directories(struct disk *disk, const char *path, struct err
     return true;
 }
 
-static bool write_info(struct disk *disk, const struct batch *batch, struct error *error)
+bool collection_write_info(struct disk *disk, const char *path, const struct identity *identity,
+                           bool synced, struct error *error)
 {
     char name[PATHS_SIZE];
     struct buf text = {0};
 
     buf_append(&text, STR("{"));
     json_write_u64_member(&text, "format", FORMAT);
-    put_hex(&text, "id", batch->identity.id, INDEX_ID_SIZE);
-    put_hex(&text, "secret", batch->identity.secret, SIPHASH_KEY_SIZE);
-    json_write_u64_member(&text, "created", (uint64_t)batch->identity.created);
-    json_write_string_member(&text, "path", str_of(batch->path));
+    put_hex(&text, "id", identity->id, INDEX_ID_SIZE);
+    put_hex(&text, "secret", identity->secret, SIPHASH_KEY_SIZE);
+    json_write_u64_member(&text, "created", (uint64_t)identity->created);
+    json_write_string_member(&text, "path", str_of(path));
     end_line(&text, (struct str){0});
-    paths_put_info(name, batch->path);
-    bool ok = buf_ok(&text, error) && disk_replace_file(disk, name, buf_str(&text), false, error);
+    paths_put_info(name, path);
+    bool ok = buf_ok(&text, error) && disk_replace_file(disk, name, buf_str(&text), synced, error);
     buf_clear(&text);
     return ok;
 }
@@ -325,7 +334,8 @@ bool collection_create(struct disk *disk, const struct batch *batch, struct erro
 {
     char name[PATHS_SIZE];
 
-    if (!collection_make_directories(disk, batch->path, error) || !write_info(disk, batch, error) ||
+    if (!collection_make_directories(disk, batch->path, error) ||
+        !collection_write_info(disk, batch->path, &batch->identity, false, error) ||
         !write_data(disk, batch, error) || !write_index(disk, batch, error))
         return false;
     paths_put_deleted(name, batch->path);

@@ -54,6 +54,17 @@ void collection_clear(struct collection *collection); /* harmless twice, and on 
 MUST_CHECK bool collection_make_directories(struct disk *disk, const char *path,
                                             struct error *error);
 
+/* collection.json alone. After ERROR_DAMAGED identity has what could be read of it all the same,
+ * unchecked, and zeros for the rest. */
+MUST_CHECK bool collection_read_info(struct disk *disk, const char *path, struct identity *identity,
+                                     struct error *error);
+
+/* Helper threads only. Puts it in place of the one there; synced if asked, but not the directory.
+ */
+MUST_CHECK bool collection_write_info(struct disk *disk, const char *path,
+                                      const struct identity *identity, bool synced,
+                                      struct error *error);
+
 /* Helper threads only. Directories, collection.json, the data file and, with all entries of the
  * batch at once, the index; only then a deleted.json goes. So what was there before is there until
  * the new collection is, and after a failure if the index is removed (database_apply does). */

@@ -165,6 +165,73 @@ static const struct disk_calls real_calls = {
     .lock = real_lock,
 };
 
+/* --- Reading only ---------------------------------------------------------------------------- */
+
+static int read_only_open(struct disk *disk, const char *name, int flags)
+{
+    bool is_harmless = (flags & (O_ACCMODE | O_CREAT | O_TRUNC)) == O_RDONLY;
+
+    return is_harmless ? real_open(disk, name, flags) : -EROFS;
+}
+
+static ssize_t refuse_write(struct disk *disk, int fd, const void *data, size_t length,
+                            uint64_t offset)
+{
+    (void)disk, (void)fd, (void)data, (void)length, (void)offset;
+    return -EROFS;
+}
+
+static int refuse_truncate(struct disk *disk, int fd, uint64_t length)
+{
+    (void)disk, (void)fd, (void)length;
+    return -EROFS;
+}
+
+static int refuse_file(struct disk *disk, int fd)
+{
+    (void)disk, (void)fd;
+    return -EROFS;
+}
+
+static int refuse_rename(struct disk *disk, const char *from, const char *to)
+{
+    (void)disk, (void)from, (void)to;
+    return -EROFS;
+}
+
+static int refuse_name(struct disk *disk, const char *name)
+{
+    (void)disk, (void)name;
+    return -EROFS;
+}
+
+static const struct disk_calls read_only_calls = {
+    .open = read_only_open,
+    .close = real_close,
+    .read_at = real_read_at,
+    .write_at = refuse_write,
+    .truncate = refuse_truncate,
+    .sync = refuse_file,
+    .size = real_size,
+    .modified = real_modified,
+    .rename = refuse_rename,
+    .unlink = refuse_name,
+    .make_directory = refuse_name,
+    .sync_directory = refuse_name,
+    .list = real_list,
+    .lock = refuse_file,
+};
+
+bool disk_open_to_read(struct disk *disk, const char *path, struct error *error)
+{
+    *disk = (struct disk){.calls = &read_only_calls, .root_fd = -1, .lock_fd = -1};
+    disk->root_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return disk->root_fd != -1 ||
+           error_set_errno(error, errno, "%s: cannot open the data directory", path);
+}
+
+/* --- What the room calls --------------------------------------------------------------------- */
+
 static bool name_failure(const char *name, const char *doing, int64_t result, struct error *error)
 {
     int errnum = (int)-result;

@@ -68,6 +68,10 @@ MUST_CHECK bool disk_open(struct disk *disk, const char *path, struct error *err
  * if a server uses the directory alone. */
 MUST_CHECK bool disk_open_shared(struct disk *disk, const char *path, struct error *error);
 MUST_CHECK bool disk_admit(struct disk *disk, struct error *error);
+
+/* Opens a data directory that is there, without the lock, also beside a server: whatever would
+ * change something fails. */
+MUST_CHECK bool disk_open_to_read(struct disk *disk, const char *path, struct error *error);
 void disk_close(
     struct disk *disk); /* harmless twice, not on all-zero: lock_fd and root_fd are -1 */
 

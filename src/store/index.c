@@ -94,6 +94,16 @@ bool index_read_header(const unsigned char from[INDEX_HEADER_SIZE], struct index
     return true;
 }
 
+bool index_is_foreign(const unsigned char from[INDEX_HEADER_SIZE])
+{
+    struct index_header header;
+    struct error error;
+
+    return memcmp(from, magic, sizeof magic - 1) == 0 &&
+           bytes_get_u32(from + AT_HEADER_CRC) == crc32c_extend(0, bytes_of(from, AT_HEADER_CRC)) &&
+           !index_read_header(from, &header, &error);
+}
+
 void index_write_entry(unsigned char to[INDEX_ENTRY_SIZE], const struct index_entry *entry)
 {
     bytes_put_u64(to, entry->counter);

@@ -79,6 +79,9 @@ void index_write_mark(unsigned char to[INDEX_MARK_SIZE], const struct index_head
 MUST_CHECK bool index_read_header(const unsigned char from[INDEX_HEADER_SIZE],
                                   struct index_header *header, struct error *error);
 
+/* A sound header that index_read_header refuses: a later version wrote it. */
+bool index_is_foreign(const unsigned char from[INDEX_HEADER_SIZE]);
+
 void index_write_entry(unsigned char to[INDEX_ENTRY_SIZE], const struct index_entry *entry);
 
 /* No check: that is index_entry_crc against entry->crc. */

@@ -1,14 +1,13 @@
 #include "sync/filter.h"
 
 #include "base/json_read.h"
+#include "store/record.h"
 
 enum { RECORD_DEPTH_MOST = 1 << 16 }; /* checked when it was stored */
 
 uint32_t filter_hash_type(const unsigned char secret[SIPHASH_KEY_SIZE], struct str type)
 {
-    uint32_t hash = (uint32_t)siphash_hash(secret, type);
-
-    return hash ? hash : 1;
+    return record_hash_type(secret, type);
 }
 
 void filter_prepare(const struct filter *filter, const unsigned char secret[SIPHASH_KEY_SIZE])

@@ -1,6 +1,7 @@
 #include "sync/objects.h"
 
 #include "base/json_write.h"
+#include "store/record.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -454,24 +455,13 @@ struct str objects_type(const struct objects *objects, size_t i)
     return str_slice(buf_str(&objects->names), object->type_start, object->type_length);
 }
 
-/* (type, id) as bytes that no other pair has: neither part holds NUL. */
 static uint64_t hash_identity(const struct objects *objects, size_t i,
                               const unsigned char secret[SIPHASH_KEY_SIZE])
 {
     const struct object *object = &objects->items[i];
-    struct str type = objects_type(objects, i);
-    char bytes[2 * OBJECTS_NAME_MOST + 4];
-    size_t length = 0;
+    struct str id = str_slice(buf_str(&objects->names), object->id_start, object->id_length);
 
-    bytes[length++] = object->has_type ? 't' : '-';
-    if (type.length > 0)
-        memcpy(bytes + length, type.data, type.length);
-    length += type.length;
-    bytes[length++] = '\0';
-    memcpy(bytes + length, objects->names.data + object->id_start, object->id_length);
-    length += object->id_length;
-    uint64_t hash = siphash_hash(secret, (struct str){bytes, length});
-    return hash ? hash : 1;
+    return record_hash_key(secret, objects_type(objects, i), id);
 }
 
 void objects_describe(const struct objects *objects, size_t i,

@@ -18,12 +18,13 @@
 
 #include "base/json_read.h"
 #include "store/batch.h"
+#include "store/record.h"
 #include "sync/filter.h"
 #include "sync/limits.h"
 
 enum {
     OBJECTS_PIECE = 65536,
-    OBJECTS_NAME_MOST = 1024, /* bytes of an id or a type */
+    OBJECTS_NAME_MOST = RECORD_NAME_MOST, /* bytes of an id or a type */
     OBJECTS_ERRORS_MOST = 100,
 };
 

@@ -23,6 +23,8 @@ int main(void)
     srunner_add_suite(runner, suite_reserve());
     srunner_add_suite(runner, suite_several());
     srunner_add_suite(runner, suite_hold());
+    srunner_add_suite(runner, suite_check());
+    srunner_add_suite(runner, suite_repair());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -1,5 +1,7 @@
 #include "store/samples.h"
 
+#include "store/record.h"
+
 #include <string.h>
 
 #include <check.h>
@@ -33,12 +35,15 @@ void sample_begin(struct batch *batch, const struct head *head)
 void sample_append(struct batch *batch, unsigned records, uint64_t seq)
 {
     for (unsigned i = 0; i < records; i++) {
-        struct batch_object object = {
-            .text = i % 2 ? STR("{\"id\":\"x\"}") : STR("{}"),
-            .key = batch->after.count * 7,
-            .type = i,
-            .flags = i % 2 ? INDEX_DELETED : 0,
-        };
+        struct str none = {0};
+        struct batch_object object = {.text = STR("{}")};
+
+        if (i % 2)
+            object = (struct batch_object){
+                .text = STR("{\"id\":\"x\",\"deleted\":true}"),
+                .key = record_hash_key(batch->identity.secret, none, STR("sx")),
+                .flags = INDEX_DELETED,
+            };
 
         (void)batch_add_record(batch, &object);
     }

@@ -1,6 +1,7 @@
 #include "story.h"
 
 #include "store/database.h"
+#include "store/record.h"
 #include "store/replay.h"
 #include "store/segment.h"
 
@@ -97,22 +98,30 @@ void story_append(struct story *story, unsigned i, unsigned records)
 
     if (collection->is_closed)
         return;
-    copy_state(&collection->next, &collection->now);
-    (void)begin_batch(story, i, &collection->next);
+    struct story_state *next = &collection->next;
+    copy_state(next, &collection->now);
+    (void)begin_batch(story, i, next);
     for (unsigned r = 0; r < records; r++) {
-        char text[1024];
+        char text[1024], id[16];
+        struct str none = {0};
+        int id_length = snprintf(id, sizeof id, "i%u", r);
         int length = snprintf(text, sizeof text, "{\"id\":%u,\"in\":%u,\"text\":\"%0*u\"}", r, i,
                               (int)(records * 137 % 700), story->last_id);
 
-        (void)batch_add_record(
-            batch, &(struct batch_object){.text = {text, (size_t)length}, .key = r, .type = i});
+        struct batch_object object = {
+            .text = {text, (size_t)length},
+            .key =
+                record_hash_key(next->identity.secret, none, (struct str){id, (size_t)id_length}),
+        };
+
+        (void)batch_add_record(batch, &object);
     }
     if (records % 2 == 1)
         batch_add_commit(batch, i + 1, batch->after.last_counter);
     batch_end_append(batch);
-    collection->next.state = COLLECTION_LIVE;
-    collection->next.head = batch->after;
-    buf_append(&collection->next.text, buf_str(&batch->data));
+    next->state = COLLECTION_LIVE;
+    next->head = batch->after;
+    buf_append(&next->text, buf_str(&batch->data));
     batch_write_frame(batch, &body);
     add_frame(story, JOURNAL_BATCH, &body);
     story->has_batch[i] = true;

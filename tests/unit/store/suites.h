@@ -6,6 +6,7 @@
 struct Suite;
 
 struct Suite *suite_batch(void);
+struct Suite *suite_check(void);
 struct Suite *suite_collection(void);
 struct Suite *suite_collection_info(void);
 struct Suite *suite_database(void);
@@ -13,6 +14,7 @@ struct Suite *suite_disk(void);
 struct Suite *suite_index(void);
 struct Suite *suite_journal(void);
 struct Suite *suite_paths(void);
+struct Suite *suite_repair(void);
 struct Suite *suite_replay(void);
 struct Suite *suite_replay_faults(void);
 struct Suite *suite_rot(void);
