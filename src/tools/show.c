@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum {
+    CHUNK_BYTES = 1 << 20,
     CHUNK = 127,   /* records read at once */
     ENTRIES = 128, /* entries, likewise */
     TRIES = 1000,  /* beside a server that writes: what it writes is seen as a whole soon */
@@ -61,19 +62,18 @@ static void drop_commas(struct buf *text)
 
 static bool print_records(struct database *database, struct error *error)
 {
+    struct index_entry entries[CHUNK + 1];
     struct buf text = {0};
+    size_t count = 0;
     bool ok = true;
 
-    for (uint64_t i = 0; ok && i < database->head.count; i += CHUNK) {
+    for (uint64_t i = 0; ok && i < database->head.count; i += count) {
         uint64_t left = database->head.count - i;
 
-        ok = database_read_records(database, i, left < CHUNK ? (size_t)left : CHUNK, &text, error);
+        count = left < CHUNK ? (size_t)left : CHUNK;
+        ok = database_read_checked(database, i, &count, CHUNK_BYTES, entries, &text, error);
         drop_commas(&text);
-        struct error cause;
-        if (!print(&text, &cause) && ok) {
-            *error = cause;
-            ok = false;
-        }
+        ok = ok && print(&text, error);
     }
     buf_clear(&text);
     return ok;

@@ -15,6 +15,7 @@ struct Suite *suite_index(void);
 struct Suite *suite_journal(void);
 struct Suite *suite_paths(void);
 struct Suite *suite_repair(void);
+struct Suite *suite_repair_faults(void);
 struct Suite *suite_replay(void);
 struct Suite *suite_replay_faults(void);
 struct Suite *suite_rot(void);
