@@ -238,7 +238,7 @@ static void check_ends(struct view *view)
 static bool read_header(struct view *view, struct error *error)
 {
     struct look *look = view->look;
-    unsigned char bytes[INDEX_HEADER_SIZE];
+    unsigned char bytes[INDEX_HEADER_SIZE] = {0};
     struct error cause;
 
     for (int i = 0; i < HEADER_TRIES && !look->has_header; i++) {

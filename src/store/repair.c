@@ -410,7 +410,8 @@ static bool write_files(struct work *work, struct error *error)
     return ok && disk_sync_directory(work->disk, work->path, error);
 }
 
-/* Renaming the index is what makes the new files count. */
+/* Renaming the index is what makes the new files count. The directory is synced around it, for not
+ * every file system keeps changes of names in their order. */
 static bool put_in_place(struct work *work, struct error *error)
 {
     char from[FILE_NAME_SIZE], to[FILE_NAME_SIZE];

@@ -481,6 +481,56 @@ START_TEST(test_check_takes_no_power_cut_for_damage)
 }
 END_TEST
 
+/* Frames of what a checkpoint vouches for may still be in the journal; nobody writes them again. */
+START_TEST(test_check_takes_damage_for_damage_when_the_journal_has_it_below_a_checkpoint)
+{
+    struct story story;
+
+    story_init(&story, &simdisk);
+    ck_assert(story_open(&story));
+    story_append(&story, 0, 3);
+    story_commit(&story, 0);
+    const struct story_collection *collection = &story.collections[0];
+    const struct head *head = &collection->now.head;
+    ck_assert(collection_sync(disk, collection->path, head->generation, head->count, &error));
+    char name[256];
+    snprintf(name, sizeof name, "%s/database.1", collection->path);
+    simdisk_find(&simdisk, name)->data[4] ^= 1;
+    snprintf(name, sizeof name, "%s/database.index", collection->path);
+    shelf_assert_finding(disk, name, INDEX_HEADER_SIZE, "checksum");
+    story_clear(&story);
+}
+END_TEST
+
+/* A disk on which what was half written is whole as soon as somebody has read the journal, which
+ * knows nothing of it any more: a checkpoint came between. */
+static const struct disk_calls *real_calls;
+static unsigned looks_left;
+
+static int list_and_heal(struct disk *where, const char *name, struct buf *names)
+{
+    if (strcmp(name, ".journal") == 0 && looks_left > 0 && --looks_left == 0)
+        simdisk_find(&simdisk, SHELF_DATA)->data[4] ^= 1;
+    return real_calls->list(where, name, names);
+}
+
+START_TEST(test_check_looks_again_before_it_calls_it_damage)
+{
+    struct disk_calls calls = *disk->calls;
+
+    real_calls = disk->calls;
+    calls.list = list_and_heal;
+    disk->calls = &calls;
+    for (unsigned looks = 1; looks <= 2; looks++) {
+        looks_left = looks + 2; /* the journal itself is checked first */
+        simdisk_find(&simdisk, SHELF_DATA)->data[4] ^= 1;
+        shelf_assert_sound(disk);
+        ck_assert_uint_eq(looks_left, 0);
+    }
+    disk->calls = real_calls;
+}
+END_TEST
+
 START_TEST(test_check_takes_damage_below_a_checkpoint_for_damage_also_beside_a_server)
 {
     struct story story;
@@ -529,6 +579,9 @@ Suite *suite_check(void)
     tcase_add_test(tests, test_check_takes_no_power_cut_for_damage);
     tcase_add_test(tests,
                    test_check_takes_damage_below_a_checkpoint_for_damage_also_beside_a_server);
+    tcase_add_test(tests,
+                   test_check_takes_damage_for_damage_when_the_journal_has_it_below_a_checkpoint);
+    tcase_add_test(tests, test_check_looks_again_before_it_calls_it_damage);
     suite_add_tcase(suite, tests);
     return suite;
 }

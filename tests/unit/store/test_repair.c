@@ -175,6 +175,23 @@ START_TEST(test_repair_drops_a_torn_tail_without_an_index)
 }
 END_TEST
 
+START_TEST(test_repair_notices_that_a_line_is_not_there)
+{
+    for (unsigned i = 0; i < RECORDS; i++) {
+        shop_begin_anew();
+        struct buf *data = simdisk_find(&shop.simdisk, SHELF_DATA);
+        size_t from = shop.starts[i], to = shop.starts[i + 1];
+
+        memmove(data->data + from, data->data + to, data->length - to);
+        data->length -= to - from;
+        shop_run();
+        ck_assert_uint_eq(shop.repair.lost, 1);
+        ck_assert_ptr_nonnull(strstr(shop.said.data, "not in the data file"));
+        shop_assert_repaired(i, i + 1);
+    }
+}
+END_TEST
+
 /* Sectors of zeros, in either file. */
 START_TEST(test_repair_survives_a_lost_sector)
 {
@@ -341,6 +358,7 @@ Suite *suite_repair(void)
     tcase_add_test(tests, test_repair_saves_what_is_left_of_cut_data);
     tcase_add_test(tests, test_repair_keeps_a_record_that_stands_behind_the_index);
     tcase_add_test(tests, test_repair_drops_a_torn_tail_without_an_index);
+    tcase_add_test(tests, test_repair_notices_that_a_line_is_not_there);
     tcase_add_test(tests, test_repair_survives_a_lost_sector);
     tcase_add_test(tests, test_repair_drops_the_one_whose_counter_is_wrong);
     tcase_add_test(tests, test_repair_forgets_who_sent_what_is_not_there_as_a_whole);
