@@ -72,8 +72,10 @@ static bool get_bytes(struct view *view, uint64_t at, size_t length, struct str 
         buf_reset(&view->window);
         view->window_at = at;
         char *to = buf_reserve(&view->window, want);
-        if (!to)
-            return buf_ok(&view->window, error);
+        if (!to) {
+            error_set(error, ERROR_NO_MEMORY, "out of memory for a record");
+            return false;
+        }
         if (!file_read_at(&view->data, to, want, at, error))
             return false;
         buf_grow(&view->window, want);

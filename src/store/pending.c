@@ -2,6 +2,7 @@
 
 #include "store/batch.h"
 #include "store/collection.h"
+#include "store/place.h"
 #include "store/segment.h"
 
 #include <stdio.h>
@@ -104,16 +105,18 @@ static bool note_frame(struct pending *pending, uint32_t kind, struct str body, 
     }
 }
 
-static void note_place(struct pending *pending, uint64_t sequence, uint64_t at)
+static void note_place(struct pending *pending, const char *directory, uint64_t sequence,
+                       uint64_t at)
 {
     char name[SEGMENT_NAME_SIZE];
 
-    segment_put_name(name, sequence);
+    segment_put_name(name, directory, sequence);
     (void)snprintf(pending->damaged_file, sizeof pending->damaged_file, "%s", name);
     pending->damaged_at = at;
 }
 
-static bool read_segment(struct pending *pending, struct segment *segment, struct error *error)
+static bool read_segment(struct pending *pending, const char *directory, struct segment *segment,
+                         struct error *error)
 {
     struct segment_frame frame;
 
@@ -121,7 +124,7 @@ static bool read_segment(struct pending *pending, struct segment *segment, struc
         uint64_t at = segment->at;
         enum segment_found found = segment_next(segment, &frame, error);
 
-        note_place(pending, segment->sequence, at);
+        note_place(pending, directory, segment->sequence, at);
         if (found != SEGMENT_FRAME)
             return found == SEGMENT_END;
         pending->bytes += segment->at - at;
@@ -136,10 +139,10 @@ static bool read_segments(struct pending *pending, struct disk *disk,
     for (size_t i = 0; i < list->count; i++) {
         struct segment segment;
 
-        note_place(pending, list->sequences[i], 0);
+        note_place(pending, list->directory, list->sequences[i], 0);
         if (!segment_open(&segment, disk, list, i, error))
             return false;
-        bool ok = read_segment(pending, &segment, error);
+        bool ok = read_segment(pending, list->directory, &segment, error);
         segment_close(&segment);
         if (!ok)
             return false;
@@ -148,17 +151,33 @@ static bool read_segments(struct pending *pending, struct disk *disk,
     return true;
 }
 
+static bool read_journal(struct pending *pending, struct disk *disk, unsigned number,
+                         struct error *error)
+{
+    char directory[DISK_JOURNAL_SIZE];
+    struct segment_list list;
+
+    place_put_directory(directory, number);
+    bool ok =
+        segment_list(&list, disk, directory, error) && read_segments(pending, disk, &list, error);
+    segment_list_clear(&list);
+    return ok;
+}
+
 bool pending_read(struct pending *pending, struct disk *disk, struct error *error)
 {
-    struct segment_list list;
+    uint64_t numbers;
 
     *pending = (struct pending){0};
     list_init(&pending->list);
-    if (!table_init(&pending->table, error))
+    if (!table_init(&pending->table, error) || !place_list(disk, &numbers, error))
         return false;
-    bool ok = segment_list(&list, disk, error) && read_segments(pending, disk, &list, error);
-    segment_list_clear(&list);
-    return ok;
+    numbers |= 1; /* ".journal" itself */
+    for (unsigned number = 0; number <= PLACES_MOST; number++) {
+        if (numbers >> number & 1 && !read_journal(pending, disk, number, error))
+            return false;
+    }
+    return true;
 }
 
 void pending_clear(struct pending *pending)

@@ -130,7 +130,8 @@ static bool read_identity(struct work *work, struct error *error)
     salvage->knows_id = ok;
     work->must_write_info = !ok;
     work->identity = salvage->identity;
-    if (work->look.has_header && memcmp(work->identity.id, work->look.header.id, INDEX_ID_SIZE)) {
+    if (work->look.has_header &&
+        memcmp(work->identity.id, work->look.header.id, INDEX_ID_SIZE) != 0) {
         memcpy(work->identity.id, work->look.header.id, INDEX_ID_SIZE);
         work->must_write_info = true;
     }

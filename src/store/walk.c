@@ -82,7 +82,10 @@ static bool visit_names(const struct walk *walk, const char *path, const struct 
 {
     size_t count;
     const char **names = sort_names(list, &count);
-    bool ok = names || error_set(error, ERROR_NO_MEMORY, "out of memory to list %s", path);
+    bool ok = true;
+
+    if (!names)
+        return error_set(error, ERROR_NO_MEMORY, "out of memory to list %s", path);
 
     for (size_t i = 0; ok && i < count; i++)
         ok = visit_below(walk, path, names[i], level, error);

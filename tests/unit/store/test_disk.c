@@ -87,6 +87,38 @@ START_TEST(test_disk_open_takes_a_directory_that_is_there)
 }
 END_TEST
 
+/* Beside the server that has the lock. */
+START_TEST(test_disk_that_is_open_to_read_changes_nothing)
+{
+    struct disk reader;
+    struct file file = {0};
+    char missing[128];
+
+    make_file("x", "kept");
+    ck_assert(disk_open_to_read(&reader, root, &error));
+    ck_assert(!file_open(&file, &reader, "x", O_RDWR, &error));
+    ck_assert(!file_open(&file, &reader, "x", O_RDONLY | O_TRUNC, &error));
+    ck_assert(!file_open(&file, &reader, "y", O_RDONLY | O_CREAT, &error));
+    ck_assert(!disk_replace_file(&reader, "x", STR("new"), false, &error));
+    ck_assert(!disk_rename(&reader, "x", "y", &error));
+    ck_assert(!disk_unlink(&reader, "x", &error));
+    ck_assert(!disk_make_directory(&reader, "d", &error));
+    ck_assert(!disk_sync_directory(&reader, ".", &error));
+    ck_assert_int_eq(error.errnum, EROFS);
+    ck_assert(file_open(&file, &reader, "x", O_RDONLY, &error));
+    ck_assert(!file_write_at(&file, STR("new"), 0, &error));
+    ck_assert(!file_truncate(&file, 0, &error));
+    ck_assert(!file_sync(&file, &error));
+    file_close(&file);
+    disk_close(&reader);
+    assert_content("x", "kept");
+    ck_assert(!is_there("y") && !is_there("d") && !is_there("x.new"));
+    (void)snprintf(missing, sizeof missing, "%s/missing", top);
+    ck_assert(!disk_open_to_read(&reader, missing, &error));
+    ck_assert_int_eq(access(missing, F_OK), -1);
+}
+END_TEST
+
 START_TEST(test_disk_open_makes_no_parents)
 {
     struct disk other;
@@ -496,6 +528,7 @@ Suite *suite_disk(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_disk_open_makes_a_private_directory);
     tcase_add_test(tests, test_disk_open_takes_a_directory_that_is_there);
+    tcase_add_test(tests, test_disk_that_is_open_to_read_changes_nothing);
     tcase_add_test(tests, test_disk_open_makes_no_parents);
     tcase_add_test(tests, test_disk_serves_one_server_at_a_time);
     tcase_add_test(tests, test_disk_keeps_its_lock_when_others_close_the_file);
