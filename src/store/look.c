@@ -40,6 +40,7 @@ struct view {
     uint64_t window_at;
     /* While going over the entries. */
     struct index_entry previous;
+    bool is_previous_good;
     uint64_t commits;
     uint64_t append_start; /* the entry that the current append begins with */
     struct record record;
@@ -128,30 +129,6 @@ static void check_content(struct view *view, uint64_t i, const struct index_entr
         BLAME(view, i, "the hashes of the entry are not those of its record's id and type");
 }
 
-static bool check_record(struct view *view, uint64_t i, const struct index_entry *entry,
-                         struct error *error)
-{
-    uint64_t length = entry->end - view->previous.end;
-    struct str line;
-    uint32_t crc;
-
-    if (!sum_record(view, entry, &crc, error))
-        return false;
-    if (crc != entry->crc) {
-        BLAME(view, i,
-              "entry %" PRIu64 ", counter %" PRIu64 ", does not match its checksum: it, the one "
-              "before, or bytes %" PRIu64 " to %" PRIu64 " of the data are damaged",
-              i, entry->counter, view->previous.end, entry->end);
-        return true;
-    }
-    if (entry->flags & INDEX_COMMIT)
-        return true;
-    if (!get_bytes(view, view->previous.end, (size_t)length, &line, error))
-        return false;
-    check_content(view, i, entry, line);
-    return true;
-}
-
 static void check_commit(struct view *view, uint64_t i, const struct index_entry *entry)
 {
     uint64_t seq = entry->type | (uint64_t)entry->expires << 32;
@@ -164,32 +141,71 @@ static void check_commit(struct view *view, uint64_t i, const struct index_entry
         BLAME(view, i, "a commit entry has a seq that no client can have sent");
 }
 
-static bool check_entry(struct view *view, uint64_t i, const struct index_entry *entry,
-                        struct error *error)
+/* What the entry says, once it is known that it was written so. Behind a damaged one nobody knows
+ * what the numbers have to be. */
+static void check_sense(struct view *view, uint64_t i, const struct index_entry *entry)
 {
-    bool is_commit = entry->flags & INDEX_COMMIT;
-    uint64_t start = view->previous.end;
-
     if (entry->flags & ~KNOWN_FLAGS)
         BLAME(view, i, "the entry has flags that this version does not know");
+    if (!view->is_previous_good)
+        return;
     if (entry->commits != (view->commits & COMMITS_MASK))
         BLAME(view, i,
               "the entry counts %u commit entries before it, there are %" PRIu64 " (modulo 2^24)",
               entry->commits, view->commits & COMMITS_MASK);
-    if (is_commit)
+    if (entry->flags & INDEX_COMMIT)
         check_commit(view, i, entry);
     else if (entry->counter <= view->previous.counter || entry->counter > INDEX_COUNTER_MOST)
         BLAME(view, i, "counter %" PRIu64 " after %" PRIu64, entry->counter,
               view->previous.counter);
-    view->commits += is_commit;
-    if (entry->end > view->data_size)
-        BLAME(view, i, "the record ends at byte %" PRIu64 ", the data has only %" PRIu64,
+}
+
+/* The record of an entry that matches its checksum. */
+static bool check_record(struct view *view, uint64_t i, const struct index_entry *entry,
+                         struct error *error)
+{
+    uint64_t length = entry->end - view->previous.end;
+    struct str line;
+
+    if (entry->flags & INDEX_COMMIT)
+        return true;
+    if (length == 0) {
+        BLAME(view, i, "the record ends at byte %" PRIu64 ", where it begins", entry->end);
+        return true;
+    }
+    if (!get_bytes(view, view->previous.end, (size_t)length, &line, error))
+        return false;
+    check_content(view, i, entry, line);
+    return true;
+}
+
+static bool check_entry(struct view *view, uint64_t i, const struct index_entry *entry,
+                        struct error *error)
+{
+    uint64_t start = view->previous.end;
+    uint32_t crc = 0;
+    bool is_good = entry->end >= start && entry->end <= view->data_size;
+
+    if (!is_good)
+        BLAME(view, i,
+              "the record goes from byte %" PRIu64 " to %" PRIu64 ", the data has %" PRIu64, start,
               entry->end, view->data_size);
-    else if (entry->end < start || (entry->end == start && !is_commit))
-        BLAME(view, i, "the record ends at byte %" PRIu64 ", where it begins or before",
-              entry->end);
-    else
-        return check_record(view, i, entry, error);
+    else if (!sum_record(view, entry, &crc, error))
+        return false;
+    if (is_good && crc != entry->crc) {
+        is_good = false;
+        BLAME(view, i,
+              "entry %" PRIu64 ", counter %" PRIu64 ", does not match its checksum: it, the one "
+              "before, or bytes %" PRIu64 " to %" PRIu64 " of the data are damaged",
+              i, entry->counter, start, entry->end);
+    }
+    if (is_good) {
+        check_sense(view, i, entry);
+        if (!check_record(view, i, entry, error))
+            return false;
+    }
+    view->is_previous_good = is_good;
+    view->commits = entry->commits + (entry->flags & INDEX_COMMIT ? 1u : 0u);
     return true;
 }
 
@@ -199,6 +215,7 @@ static bool check_entries(struct view *view, struct error *error)
     struct index_entry entry;
 
     view->previous = (struct index_entry){.crc = index_first_crc(&view->look->header)};
+    view->is_previous_good = true;
     for (uint64_t i = 0; i < view->count; i++) {
         uint64_t left = view->count - i;
         size_t some = left < ENTRIES ? (size_t)left : ENTRIES;

@@ -144,6 +144,18 @@ START_TEST(test_check_names_file_and_offset)
     shelf_assert_finding(disk, SHELF_DATA, data->length - 4, "4 bytes that are in no index");
     index->data[3] ^= 1;
     shelf_assert_finding(disk, SHELF_INDEX, 0, "is no index");
+    index->data[3] ^= 1;
+    data->length -= 4;
+    /* One bad entry, and the one whose record begins where that ends: not all behind it. */
+    struct shelf_report report;
+    for (size_t at = 0; at < INDEX_ENTRY_SIZE; at++) {
+        char *byte = index->data + INDEX_HEADER_SIZE + 5 * INDEX_ENTRY_SIZE + at;
+        *byte ^= 0x10;
+        shelf_check(disk, &report);
+        ck_assert_uint_ge(report.check.findings, 1);
+        ck_assert_uint_le(report.check.findings, 2);
+        *byte ^= 0x10;
+    }
 }
 END_TEST
 
@@ -237,7 +249,7 @@ static const struct {
     {20, 0, 0, 0, INDEX_BATCH_END | INDEX_COMMIT, "", "does not end an append"},
     {21, 9, 0, 0, INDEX_BATCH_END | INDEX_COMMIT, "", "of its own"},
     {21, 0, 0, 0, INDEX_BATCH_END, "", "where it begins"},
-    {30, 0, 10, 0, INDEX_BATCH_END, GOOD_RECORD, "the data has only"},
+    {30, 0, 10, 0, INDEX_BATCH_END, GOOD_RECORD, "the data has"},
 };
 
 START_TEST(test_check_notices_what_is_out_of_order)
