@@ -146,14 +146,15 @@ START_TEST(test_check_names_file_and_offset)
     shelf_assert_finding(disk, SHELF_INDEX, 0, "is no index");
     index->data[3] ^= 1;
     data->length -= 4;
-    /* One bad entry, and the one whose record begins where that ends: not all behind it. */
+    /* One bad entry, and at most the next, which goes on from its end and its checksum. */
     struct shelf_report report;
     for (size_t at = 0; at < INDEX_ENTRY_SIZE; at++) {
         char *byte = index->data + INDEX_HEADER_SIZE + 5 * INDEX_ENTRY_SIZE + at;
         *byte ^= 0x10;
         shelf_check(disk, &report);
         ck_assert_uint_ge(report.check.findings, 1);
-        ck_assert_uint_le(report.check.findings, 2);
+        bool is_chained = (at >= 8 && at < 16) || at >= INDEX_ENTRY_SIZE - 4;
+        ck_assert_uint_le(report.check.findings, is_chained ? 2 : 1);
         *byte ^= 0x10;
     }
 }
