@@ -2,6 +2,7 @@
 
 #include "store/look.h"
 #include "store/pending.h"
+#include "store/place.h"
 #include "store/walk.h"
 
 #include <inttypes.h>
@@ -141,6 +142,14 @@ bool check_collection(struct check *check, const char *path, struct error *error
 
 /* --- The journal ----------------------------------------------------------------------------- */
 
+/* The places of several servers, and how they tell each other. */
+static bool is_of_several(struct str name)
+{
+    uint64_t number;
+
+    return str_equals(name, STR("news")) || str_parse_u64(name, PLACES_MOST, &number);
+}
+
 static void check_journal_names(struct check *check, struct str list)
 {
     struct str name;
@@ -150,7 +159,8 @@ static void check_journal_names(struct check *check, struct str list)
         bool is_refused = str_starts_with(name, STR("refused-"));
         bool is_segment = name.length == strspn(name.data ? name.data : "", "0123456789abcdef");
 
-        if (name.length == 0 || (is_segment && name.length == 2 * sizeof(uint64_t)))
+        if (name.length == 0 || (is_segment && name.length == 2 * sizeof(uint64_t)) ||
+            is_of_several(name))
             continue;
         (void)snprintf(full, sizeof full, ".journal/%.40s", name.data);
         if (is_refused)

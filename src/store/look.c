@@ -20,7 +20,7 @@ enum {
     HEADER_TRIES = 3,    /* a checkpoint may be writing it */
     COMMITS_MASK = 0xffffff,
     INFO_MOST = 4096,
-    HEADER_USED = 48, /* what stands behind that, up to the checksum, is zero */
+    HEADER_USED = 40, /* what stands behind that, up to the checksum, is zero */
     KNOWN_FLAGS = INDEX_DELETED | INDEX_BLOB | INDEX_BATCH_END | INDEX_COMMIT,
 };
 
@@ -263,20 +263,25 @@ static bool read_header(struct view *view, struct error *error)
     for (int i = 0; i < HEADER_TRIES && !look->has_header; i++) {
         if (!file_read_at(&view->index, bytes, sizeof bytes, 0, error))
             return false;
-        look->has_header = index_read_header(bytes, &look->header, &cause);
+        look->has_header = index_read_header(bytes, &look->header, &cause) &&
+                           (!look->header.is_torn || i + 1 == HEADER_TRIES);
     }
     if (!look->has_header) {
         findings_add(&look->findings, view->index_name, 0, 0,
                      index_is_foreign(bytes) ? upgrade : mend, "%s", cause.message);
         return true;
     }
-    for (size_t i = HEADER_USED; i < INDEX_HEADER_SIZE - sizeof(uint32_t); i++) {
+    for (size_t i = HEADER_USED; i < INDEX_MARKS_AT - sizeof(uint32_t); i++) {
         if (bytes[i] != 0) {
             findings_add(&look->findings, view->index_name, i, 0, mend,
                          "the header is not zero where it has to be");
             break;
         }
     }
+    /* A crash in a checkpoint tears a mark, and then frames are pending. */
+    if (look->header.is_torn)
+        findings_add(&look->findings, view->index_name, INDEX_MARKS_AT, UINT64_MAX - 1, mend,
+                     "a mark of a checkpoint does not match its checksum");
     return true;
 }
 
@@ -484,7 +489,8 @@ static const char *judge_name(const struct view *view, const struct names *names
     const struct look *look = view->look;
     uint64_t generation;
 
-    if (str_equals(name, STR("database.index")) || str_starts_with(name, STR("repair-")))
+    if (str_equals(name, STR("database.index")) || str_equals(name, STR("lock")) ||
+        str_starts_with(name, STR("repair-")))
         return NULL;
     if (str_equals(name, STR("deleted.json")))
         return names->has_index ? "left over: the collection was begun anew" : NULL;

@@ -3,9 +3,9 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "store/collection.h"
+#include "store/journals.h"
 #include "store/look.h"
 #include "store/salvage.h"
-#include "store/segment.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -57,14 +57,14 @@ static PRINTF_LIKE(2, 3) void say(struct work *work, const char *format, ...)
 
 static bool require_empty_journal(struct disk *disk, struct error *error)
 {
-    struct segment_list list;
-    bool ok = segment_list(&list, disk, error);
+    struct journals journals;
+    bool ok = journals_open(&journals, disk, error);
 
-    if (ok && list.count > 0)
+    if (ok && journals_segment_count(&journals) > 0)
         ok = error_set(error, ERROR_BUSY,
                        "the journal is not empty: start the server once and stop it again, then it "
                        "will be");
-    segment_list_clear(&list);
+    journals_close(&journals);
     return ok;
 }
 
