@@ -245,7 +245,7 @@ check-client: $(PROGRAMS)
 check-browser: $(PROGRAMS) $(if $(BROWSER_TESTS),$(NODE_MODULES))
 	$(call node_tests,$(BROWSER_TESTS))
 
-## kill -9 during appends, KILL_ROUNDS times: nothing acknowledged may be lost
+## kill -9 during appends, KILL_ROUNDS times, and of one of several servers SEVERAL_KILLS times
 .PHONY: check-kill
 check-kill: $(PROGRAMS)
 	$(call node_tests,$(KILL_TESTS))
@@ -262,8 +262,10 @@ $(BUILD)/fail.so: tests/faults/fail.c $(BUILD)/flags
 	    $(if $(filter-out release,$(VARIANT)),-DFAIL_NO_MEMORY) -o $@ $<
 
 ## What takes too long for every day
-.PHONY: torture torture-faults
-torture: torture-faults
+.PHONY: torture torture-faults torture-kills
+torture: torture-faults torture-kills
+torture-kills: test-tools
+	$(AGAIN) check-kill KILL_ROUNDS=2000 SEVERAL_KILLS=10000
 torture-faults: test-tools
 	$(AGAIN) check-faults FAULTS=all
 	$(AGAIN) VARIANT=sanitize check-faults FAULTS=all

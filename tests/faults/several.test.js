@@ -12,7 +12,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { test } = require('node:test');
 const { startServer, collection, runToEnd } = require('../http/lib/server.js');
-const { Stream, Writer, randomFrom, readNew } = require('./lib/oracle.js');
+const { assertSound, Stream, Writer, randomFrom, readNew } = require('./lib/oracle.js');
 
 const KILLS = Number(process.env.SEVERAL_KILLS || 40);
 const SEED = Number(process.env.KILL_SEED || Date.now() % 1000000);
@@ -104,6 +104,7 @@ test(`${KILLS} kills of ${SERVERS} servers lose nothing (seed ${SEED})`, async (
     for (let kill = 1; kill <= KILLS; kill++) {
         await state.writes(1 + random(60));
         await killAndRestart(kill % ALL_EVERY === 0 ? servers : [servers[random(SERVERS)]], state);
+        if (kill % ALL_EVERY === 5) assertSound(dataDir);
         for (const [bucket, stream] of Object.entries(streams)) {
             await readNew(servers[random(SERVERS)], { ...USER, bucket }, stream);
         }
@@ -129,6 +130,7 @@ test(`${KILLS} kills of ${SERVERS} servers lose nothing (seed ${SEED})`, async (
     t.diagnostic(`${KILLS} kills, ${objects} objects, 0 lost, 0 twice, 0 altered`);
     for (const server of servers) await server.stop();
     assert.deepEqual(leftSegments(dataDir), [], 'a clean end leaves no journal');
+    assertSound(dataDir);
     fs.rmSync(dataDir, { recursive: true });
 });
 

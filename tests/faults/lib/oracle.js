@@ -2,7 +2,9 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { collection } = require('../../http/lib/server.js');
+const { spawnSync } = require('node:child_process');
+const path = require('node:path');
+const { collection, ROOT } = require('../../http/lib/server.js');
 
 /* mulberry32: small, and the same everywhere */
 function randomFrom(seed) {
@@ -112,4 +114,12 @@ async function readNew(server, where, stream) {
     }
 }
 
-module.exports = { Stream, Writer, randomFrom, readNew };
+/* cutoutctl finds nothing wrong, whether a server runs or not. */
+function assertSound(dataDir) {
+    const program = process.env.CUTOUTCTL || path.join(ROOT, 'build/cutoutctl');
+    const { status, stdout, stderr } = spawnSync(program, ['check', '-d', dataDir],
+        { encoding: 'utf8' });
+    assert.equal(status, 0, stdout + stderr);
+}
+
+module.exports = { assertSound, Stream, Writer, randomFrom, readNew };
