@@ -89,7 +89,7 @@ FAULT_SOURCES   := $(wildcard tests/faults/*.c)
 TEST_SOURCES    := $(UNIT_SOURCES) $(FUZZ_SOURCES) $(BENCH_SOURCES) $(FAULT_SOURCES)
 HEADERS         := $(wildcard src/*/*.h)
 TEST_HEADERS    := $(wildcard tests/unit/*/*.h tests/fuzz/*.h tests/bench/*.h)
-SCRIPTS         := $(wildcard .ci/run deps/install scripts/* tests/lint/run tests/bench/run)
+SCRIPTS         := $(wildcard .ci/run deps/install scripts/* tests/lint/run tests/bench/polls tests/bench/appends)
 PROGRAMS        := $(if $(wildcard src/main.c),$(BIN)/cutoutd)
 PROGRAMS        += $(if $(wildcard src/tools/cutoutctl.c),$(BIN)/cutoutctl)
 
@@ -343,12 +343,13 @@ else
 	    --print-summary --html-details $(BUILD)/index.html $(BUILD)
 endif
 
-## Polls per second beside nginx and a bare evhttp handler, in one run
+## Polls beside nginx and a bare evhttp handler, appends beside Redis and the disk's own limit
 .PHONY: bench
 bench:
 	$(Q)deps/install build bench
 	$(AGAIN) all $(patsubst tests/bench/%.c,$(BUILD)/bench-%,$(BENCH_SOURCES))
-	$(Q)BENCH_DIR=$(abspath $(BUILD)) tests/bench/run
+	$(Q)BENCH_DIR=$(abspath $(BUILD)) tests/bench/polls
+	$(Q)BENCH_DIR=$(abspath $(BUILD)) tests/bench/appends
 
 $(BUILD)/bench-%: $(BUILD)/tests/bench/%.o $(call archives,app)
 	$(call say,LD,$@)
@@ -405,7 +406,7 @@ lint-cppcheck:
 	    --cppcheck-build-dir=$(BUILD)/cppcheck src
 lint-shell:
 	$(call say,LINT,scripts)
-	$(Q)shellcheck $(SCRIPTS)
+	$(Q)shellcheck -x $(SCRIPTS)
 
 # A file is looked at again when its object was made again, for then it or a header has changed.
 $(BUILD)/%.tidy: %.c $(BUILD)/%.o .clang-tidy

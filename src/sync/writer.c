@@ -188,6 +188,13 @@ static bool matters_to(const struct append *earlier, const struct append *later)
     return false;
 }
 
+/* Without naming the collection nothing is newer than a since that is above all counters. */
+static bool has_seen_all(const struct writer *writer, const struct append *append)
+{
+    return append->query.collection_id.length == 0 &&
+           append->query.since >= writer->batch.after.last_counter;
+}
+
 /* The judge knows of the quota what is published. */
 static bool is_within_quota(const struct writer *writer, const struct append *append)
 {
@@ -211,7 +218,8 @@ static bool may_join(const struct writer *writer, const struct append *append)
     for (node = writer->taken.next; node != &writer->taken; node = node->next) {
         const struct append *taken = append_of((struct list *)node);
 
-        if (is_same_client(taken, append) || matters_to(taken, append))
+        if (is_same_client(taken, append) ||
+            (!has_seen_all(writer, append) && matters_to(taken, append)))
             return false;
     }
     return true;

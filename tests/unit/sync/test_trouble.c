@@ -1,4 +1,4 @@
-/* What a review of store/ and sync/ found: each test failed before its fix. */
+/* Trouble that was found and mended: each test failed before. */
 #include "suites.h"
 #include "world.h"
 
@@ -514,10 +514,24 @@ START_TEST(test_appends_that_go_together_are_within_the_quota_together)
 }
 END_TEST
 
+START_TEST(test_appends_of_who_has_seen_everything_go_together)
+{
+    struct poster posters[10] = {0};
+
+    ck_assert_int_eq(world_post(&world, world_notes, "", "[{}]").outcome, APPEND_STORED);
+    uint64_t before = world.committer.stats.commits;
+    for (unsigned i = 0; i < 10; i++)
+        start(&posters[i], world_notes, i < 8 ? "since=9007199254740991" : "since=1", STR("[{}]"));
+    for (unsigned i = 0; i < 10; i++)
+        ck_assert_int_eq(finish(&posters[i]), i < 8 ? APPEND_STORED : APPEND_CONFLICT);
+    ck_assert_uint_eq(world.committer.stats.commits - before, 1);
+}
+END_TEST
+
 Suite *suite_trouble(void)
 {
     Suite *suite = suite_create("trouble");
-    TCase *cases = tcase_create("review");
+    TCase *cases = tcase_create("trouble");
 
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, test_objects_refuses_a_far_too_large_string_in_place_of_an_object);
@@ -533,6 +547,7 @@ Suite *suite_trouble(void)
     tcase_add_test(cases, test_pull_whose_memory_ran_out_fails);
     tcase_add_test(cases, test_committer_does_not_put_any_amount_into_one_group);
     tcase_add_test(cases, test_appends_that_go_together_are_within_the_quota_together);
+    tcase_add_test(cases, test_appends_of_who_has_seen_everything_go_together);
     suite_add_tcase(suite, cases);
     return suite;
 }
