@@ -198,8 +198,17 @@ async function fillByWriting(disk, server) {
     assert.equal((await notes(server, bucket).del()).status, 200);
     await becomeReady(server);
     disk.fill();
-    assert.equal(disk.room, 0);
     return writers;
+}
+
+/* A checkpoint may give back room behind our backs, which is then filled, too. */
+async function isRefusedWhenFull(disk, server, writer) {
+    for (let tries = 0; tries < 50; tries++) {
+        const stored = await writer.write(server);
+        if (!stored && (await server.admin('/ready')).status === 503) return;
+        disk.fill();
+    }
+    assert.fail('appends are taken on a full disk');
 }
 
 test(`a full disk is freed by deleting, and writing goes on (${CAN_MOUNT ? 'tmpfs' : 'counted'})`,
@@ -208,8 +217,7 @@ test(`a full disk is freed by deleting, and writing goes on (${CAN_MOUNT ? 'tmpf
         const server = await startOn(disk);
         const writers = await fillByWriting(disk, server);
 
-        assert.equal(await writers[0].write(server), false);
-        assert.equal((await server.admin('/ready')).status, 503);
+        await isRefusedWhenFull(disk, server, writers[0]);
         for (const i of [0, 1]) {
             const { bucket } = writers[i];
             const answer = await notes(server, bucket).del({ why: 'room' });
@@ -217,10 +225,9 @@ test(`a full disk is freed by deleting, and writing goes on (${CAN_MOUNT ? 'tmpf
             assert.deepEqual((await notes(server, bucket).get()).json,
                 { collection_deleted: { why: 'room' } });
             disk.fill();
-            assert.equal(disk.room, 0);
         }
         for (const writer of writers.slice(2)) {
-            assert.equal(await writer.write(server), false);
+            await isRefusedWhenFull(disk, server, writer);
             await writer.check(server);
         }
         disk.empty();
