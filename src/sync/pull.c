@@ -7,6 +7,7 @@
 enum {
     CHUNK = 512,              /* entries looked at in a slice */
     SLICE_BYTES = 256 * 1024, /* of records read in a slice, unless one alone is larger */
+    FAILURES_MOST = 3,        /* then damage is damage */
     COMMITS_MASK = 0xffffff,  /* the index counts commit entries modulo 2^24 */
 };
 
@@ -321,10 +322,22 @@ static void begin_anew(struct pull *pull)
     const struct pull given = {.stream = pull->stream,
                                .query = pull->query,
                                .limits = pull->limits,
-                               .conflict = pull->conflict};
+                               .conflict = pull->conflict,
+                               .failures = pull->failures};
 
     pull_clear(pull);
     *pull = given;
+}
+
+/* Another server may be deleting it under our hands: files go before it says so. What is damaged
+ * is so when it is read anew, too. */
+static bool may_be_gone(struct pull *pull, const struct error *error)
+{
+    if (!pull->stream->streams->news || error->code != ERROR_DAMAGED ||
+        pull->failures++ == FAILURES_MOST)
+        return false;
+    pull->stream->loaded = pull->stream->is_held;
+    return true;
 }
 
 /* One phase after the other as long as none of them asks for a turn of the loop. */
@@ -342,8 +355,7 @@ enum step pull_run(struct pull *pull, struct task *task)
         else
             outcome = scan(pull, task);
     }
-    /* Another server may have deleted it under our hands. */
-    if (outcome == STEP_FAIL && !stream_is_true(pull->stream)) {
+    if (outcome == STEP_FAIL && may_be_gone(pull, &task->error)) {
         begin_anew(pull);
         return STEP_YIELD;
     }

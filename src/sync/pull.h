@@ -35,6 +35,7 @@ struct pull {
     uint64_t pending;            /* how many more there are */
     uint64_t client, client_seq; /* hash; the last seq stored */
     unsigned phase;
+    unsigned failures; /* of reading beside other servers */
     bool changed, named, full;
 };
 

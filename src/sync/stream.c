@@ -103,7 +103,8 @@ void stream_release(struct stream *stream)
         drop_oldest(streams);
 }
 
-bool stream_is_true(const struct stream *stream)
+/* False if another server has written to it since it was loaded. */
+static bool is_true(const struct stream *stream)
 {
     const struct news *news = stream->streams->news;
 
@@ -114,7 +115,7 @@ bool stream_load(struct stream *stream, struct error *error)
 {
     struct streams *streams = stream->streams;
 
-    if (stream->loaded && stream_is_true(stream)) {
+    if (stream->loaded && is_true(stream)) {
         streams->hits++;
         return true;
     }
@@ -147,7 +148,7 @@ void streams_hear_news(struct streams *streams)
     list_for_each_safe (node, after, &streams->watched) {
         struct stream *stream = OWNER_OF(node, struct stream, on_watched);
 
-        if (!stream_is_true(stream))
+        if (!is_true(stream))
             watch_wake(stream, (struct str){0});
     }
 }

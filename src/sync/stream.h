@@ -78,9 +78,6 @@ void stream_release(struct stream *stream); /* NULL is fine */
  * files. A failure is not remembered. */
 MUST_CHECK bool stream_load(struct stream *stream, struct error *error);
 
-/* False if another server has written to it since it was loaded. */
-bool stream_is_true(const struct stream *stream);
-
 /* For the writer: a commit was told to the others when the counter was `news`. */
 void stream_note_news(struct stream *stream, uint64_t news);
 

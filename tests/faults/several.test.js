@@ -159,6 +159,31 @@ test('a read that waits at one server is answered by an append at another', asyn
     fs.rmSync(dataDir, { recursive: true });
 });
 
+test('reads at one server while another deletes and begins anew', async () => {
+    const dataDir = freshDirectory();
+    const [one, two] = [await startOne(dataDir, 1), await startOne(dataDir, 2)];
+    const [here, there] = [collection(one, USER), collection(two, USER)];
+    let ended = false;
+    const reading = (async () => {
+        while (!ended) {
+            const answer = await there.get();
+            assert.equal(answer.status, 200, answer.text);
+            const counters = (answer.json.objects ?? []).map(([counter]) => counter);
+            assert.deepEqual(counters, [...counters].sort((a, b) => a - b));
+        }
+    })();
+    for (let round = 0; round < 60; round++) {
+        assert.equal((await here.post({}, [{ id: 1 }, { id: 2 }])).status, 200);
+        assert.equal((await here.post({ since: 1 << 30 }, [{ id: 3 }])).status, 200);
+        assert.equal((await here.del({ round })).status, 200);
+        assert.deepEqual((await there.get()).json, { collection_deleted: { round } });
+    }
+    ended = true;
+    await reading;
+    await Promise.all([one.stop(), two.stop()]);
+    fs.rmSync(dataDir, { recursive: true });
+});
+
 test('what a server that died was writing is settled by the others', async () => {
     const dataDir = freshDirectory();
     const [one, two] = [await startOne(dataDir, 1), await startOne(dataDir, 2)];
