@@ -368,6 +368,37 @@ static bool visit_frames(struct replay *replay, visit_fn *visit, struct error *e
     }
 }
 
+static bool sync_journal(struct disk *disk, const struct segment_list *segments,
+                         struct error *error)
+{
+    char name[SEGMENT_NAME_SIZE];
+
+    for (size_t i = 0; i < segments->count; i++) {
+        struct file file = {0};
+
+        segment_put_name(name, segments->directory, segments->sequences[i]);
+        bool ok = file_open(&file, disk, name, O_RDWR, error) && file_sync(&file, error);
+        file_close(&file);
+        if (!ok)
+            return false;
+    }
+    return segments->count == 0 || disk_sync_directory(disk, segments->directory, error);
+}
+
+/* A killed process may have left frames that only the kernel's memory has. Were they applied and
+ * then lost in a power cut, nothing would tell that what they brought is to be cut off again: the
+ * frames that are left may all be below the checkpoint, and are passed over. */
+static bool sync_journals(struct replay *replay, struct error *error)
+{
+    const struct journals *journals = &replay->journals;
+
+    for (size_t i = 0; i < journals->count; i++) {
+        if (!sync_journal(replay->disk, &journals->sources[i].segments, error))
+            return false;
+    }
+    return true;
+}
+
 /* --- The end --------------------------------------------------------------------------------- */
 
 /* What a crash left behind the last batch was never confirmed. */
@@ -449,7 +480,7 @@ static void clear(struct replay *replay)
 }
 
 /* Twice over the segments: before the first file is touched all of the journal has been found
- * sound, and it is known which batches do not count. */
+ * sound and is on disk for sure, and it is known which batches do not count. */
 bool replay_run(struct disk *disk, struct replay_report *report, struct error *error)
 {
     struct replay replay = {.disk = disk, .report = report};
@@ -459,7 +490,7 @@ bool replay_run(struct disk *disk, struct replay_report *report, struct error *e
     bool ok = table_init(&replay.table, error) && cancels_init(&replay.cancels, error) &&
               cancels_init(&replay.deletions, error) &&
               journals_open(&replay.journals, disk, error) &&
-              visit_frames(&replay, survey_frame, error) &&
+              visit_frames(&replay, survey_frame, error) && sync_journals(&replay, error) &&
               visit_frames(&replay, replay_frame, error) && finish_collections(&replay, error);
     report->segments = journals_segment_count(&replay.journals);
     ok = ok && end_journals(&replay, error);

@@ -1,6 +1,7 @@
 /* replay.h - after a crash: what the journal holds goes into the databases.
  *
- * Runs at start, before anything is served, alone on the data directory. Every frame since the last
+ * Runs at start, before anything is served, alone on the data directory. The journal is synced:
+ * a killed process may have left what is not on disk yet. Every frame since the last
  * checkpoint is written again to its place, whatever the database holds above that: after a power
  * cut what lies above a checkpoint is not to be trusted. Then everything touched is synced, the
  * headers note it, and the segments are removed. A crash in the middle changes nothing: the next

@@ -172,6 +172,67 @@ START_TEST(test_these_tests_notice_missing_syncs_of_replay)
 }
 END_TEST
 
+/* A group that was written, and the process killed before its sync. */
+static void write_unsynced(const struct story_collection *collection)
+{
+    const struct batch_object object = {.text = STR("{\"id\":\"late\"}"), .key = 1};
+    struct journal_group group = {0};
+    struct buf body = {0};
+    struct batch batch;
+
+    batch_begin(&batch, collection->path, &collection->now.identity, &collection->now.head, false);
+    (void)batch_add_record(&batch, &object);
+    batch_end_append(&batch);
+    batch_write_frame(&batch, &body);
+    journal_group_add(&group, JOURNAL_BATCH, buf_str(&body));
+    simdisk.ignore_syncs = true;
+    ck_assert(journal_write(&story.journal, &group, &error));
+    simdisk.ignore_syncs = false;
+    journal_group_clear(&group);
+    buf_clear(&body);
+    batch_clear(&batch);
+}
+
+static void judge_late_batch(struct simdisk *after, void *context)
+{
+    const struct story_collection *collection = context;
+    const struct head *head = &collection->now.head;
+    struct collection found = {0};
+
+    cuts.states++;
+    if (!replay_run(&after->disk, &report, &error) || report.refused > 0 ||
+        !collection_load(&found, &after->disk, collection->path, &error) ||
+        found.head.count < head->count || found.head.count > head->count + 1)
+        cuts.lost++;
+    collection_clear(&found);
+}
+
+static void cut_replay_of_late_batch(struct simdisk *now, void *context)
+{
+    (void)simdisk_visit_crashes(now, 200, now->calls, judge_late_batch, context);
+}
+
+/* All frames but the late one are below the checkpoint. */
+START_TEST(test_applies_no_frame_that_a_power_cut_could_take_back)
+{
+    struct story_collection *collection = &story.collections[0];
+
+    cuts = (struct cuts){0};
+    ck_assert(story_open(&story));
+    story_append(&story, 0, 3);
+    story_commit(&story, 0);
+    ck_assert(collection_sync(&simdisk.disk, collection->path, collection->now.head.generation,
+                              collection->now.head.count, &error));
+    write_unsynced(collection);
+    simdisk.changed = cut_replay_of_late_batch;
+    simdisk.context = collection;
+    ck_assert(replay_run(&simdisk.disk, &report, &error));
+    simdisk.changed = NULL;
+    ck_assert_uint_gt(cuts.states, 30);
+    ck_assert_msg(cuts.lost == 0, "%lu of %lu", cuts.lost, cuts.states);
+}
+END_TEST
+
 /* --- Every failing call ----------------------------------------------------------------------- */
 
 static const struct {
@@ -255,6 +316,7 @@ Suite *suite_replay_faults(void)
     tcase_add_test(faults, test_loses_nothing_confirmed_in_any_power_cut);
     tcase_add_test(faults, test_loses_nothing_confirmed_in_a_power_cut_during_replay);
     tcase_add_test(faults, test_loses_nothing_confirmed_in_two_power_cuts_during_replay);
+    tcase_add_test(faults, test_applies_no_frame_that_a_power_cut_could_take_back);
     tcase_add_test(faults, test_these_tests_notice_missing_syncs);
     tcase_add_test(faults, test_these_tests_notice_missing_syncs_of_directories);
     tcase_add_test(faults, test_these_tests_notice_missing_syncs_of_replay);
