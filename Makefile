@@ -359,7 +359,7 @@ $(BUILD)/bench-%: $(BUILD)/tests/bench/%.o $(call archives,app)
 LINT_C      := $(SOURCES) $(TEST_SOURCES)
 LINT_FORMAT := $(LINT_C) $(HEADERS) $(TEST_HEADERS)
 LINT_TEXT   := $(wildcard *.md docs conf deps scripts client tests/http tests/client tests/browser \
-               tests/faults)
+               tests/faults tests/golden)
 TIDY_STAMPS := $(SOURCES:%.c=$(BUILD)/%.tidy)
 
 ## Everything a machine can say about the sources

@@ -46,7 +46,10 @@ int main(int argc, char **argv)
         return STATUS_USAGE;
     }
     if (options_want_conf(&options) &&
-        !directives_read(&settings, options.conf_file, options.instance, &error))
+        (!directives_read(&settings, options.conf_file, options.instance, &error) ||
+         !options_check(&options, &settings, &error))) {
+        directives_clear(&settings);
         return fail(&error);
+    }
     return options.action == ACTION_RUN ? run(&options, &settings) : print(&options, &settings);
 }

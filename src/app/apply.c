@@ -146,7 +146,7 @@ void apply_settings(struct server *server)
         .public_url = str_of(settings->public_url),
         .access_log = settings->access_log,
         .version = CUTOUT_VERSION,
-        .durability = directives_durability(settings),
+        .durability = settings->durability,
     };
 }
 

@@ -2,6 +2,7 @@
 
 #include "auth/access.h"
 #include "auth/origin.h"
+#include "base/conf_value.h"
 #include "http/http.h"
 #include "loop/offload.h"
 
@@ -18,9 +19,9 @@ enum {
     MINUTE = 60 * SECOND,
     HOUR = 60 * MINUTE,
     DAY = 24 * HOUR,
+    INTERVAL_LEAST = 10, /* below that there is nothing to be won */
 };
 
-static const char *const durabilities[] = {"always", NULL};
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
 
@@ -100,6 +101,45 @@ static bool check_header_name(const char *value, struct error *error)
     return true;
 }
 
+/* The same words and ranges as everywhere: of a table with one time in it. */
+static bool parse_interval(struct str text, uint64_t *interval_ms, struct error *error)
+{
+    static const struct conf_directive table[] = {{.name = "interval",
+                                                   .type = CONF_DURATION,
+                                                   .fallback = "",
+                                                   .least = INTERVAL_LEAST,
+                                                   .most = HOUR},
+                                                  {0}};
+
+    return conf_value_set(table, text.data, interval_ms, error);
+}
+
+static bool parse_durability(const char *value, struct durability *durability, struct error *error)
+{
+    struct str text = str_of(value), interval = STR("interval ");
+
+    *durability = (struct durability){.mode = DURABILITY_ALWAYS};
+    if (str_equals(text, STR("always")))
+        return true;
+    durability->mode = DURABILITY_OFF;
+    if (str_equals(text, STR("off")))
+        return true;
+    durability->mode = DURABILITY_INTERVAL;
+    if (str_starts_with(text, interval))
+        return parse_interval(str_slice(text, interval.length, text.length),
+                              &durability->interval_ms, error);
+    return error_set(error, ERROR_CONF,
+                     "\"%.60s\" is not one of: always, interval TIME (as in interval 1s), off",
+                     value);
+}
+
+static bool check_durability(const char *value, struct error *error)
+{
+    struct durability durability;
+
+    return parse_durability(value, &durability, error);
+}
+
 const struct conf_directive directives[] = {
     {.name = "listen",
      .type = CONF_LIST,
@@ -126,12 +166,17 @@ const struct conf_directive directives[] = {
      .help = "The directory of all data. It is made if it is not there; one server uses it "
              "at a time."},
     {.name = "durability",
-     .type = CONF_CHOICE,
+     .type = CONF_WORDS,
      .offset = FIELD(durability),
      .fallback = "always",
-     .choices = durabilities,
+     .check = check_durability,
+     .values = "always | interval TIME | off",
      .help = "When a POST is answered. always: when what it brought is on disk, synced; "
-             "nothing that was answered is lost in a power cut."},
+             "nothing that was answered is lost in a power cut. interval TIME: when it was "
+             "given to the system, which has it on disk at most so much later (10ms to 1h); "
+             "a power cut takes back what was answered last, a crash of the server nothing. "
+             "off: likewise, but it is on disk at the next checkpoint only. interval and off "
+             "are for a server that has data_dir for itself."},
     {.name = "base_path",
      .type = CONF_TEXT,
      .offset = FIELD(base_path),
@@ -387,9 +432,13 @@ const struct conf_directive directives[] = {
     {0},
 };
 
-const char *directives_durability(const struct settings *settings)
+struct durability directives_durability(const struct settings *settings)
 {
-    return durabilities[settings->durability];
+    struct durability durability;
+    struct error error;
+
+    (void)!parse_durability(settings->durability, &durability, &error); /* it was checked */
+    return durability;
 }
 
 bool directives_lock_out(const struct settings *settings)
@@ -418,6 +467,8 @@ bool directives_check(const struct settings *settings, struct error *error)
 {
     if (settings->listen.count == 0)
         return error_set(error, ERROR_CONF, "listen: at least one address is needed");
+    if (!settings->durability)
+        return error_set(error, ERROR_CONF, "durability: must not be empty");
     if (!settings->data_dir)
         return error_set(error, ERROR_CONF, "data_dir: must not be empty");
     if (settings->trusted_user_header && settings->trusted_proxies.count == 0)

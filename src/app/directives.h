@@ -11,7 +11,7 @@
 struct settings {
     struct conf_list listen, admin_listen;
     char *data_dir, *base_path, *public_url;
-    unsigned durability;
+    char *durability; /* see directives_durability */
     bool dev_login;
     char *trusted_user_header, *token_secret_file;
     struct conf_list trusted_proxies, allow_origin;
@@ -30,8 +30,12 @@ struct settings {
 
 extern const struct conf_directive directives[];
 
-/* The word for settings->durability. */
-const char *directives_durability(const struct settings *settings);
+/* What settings->durability says. */
+struct durability {
+    enum { DURABILITY_ALWAYS, DURABILITY_INTERVAL, DURABILITY_OFF } mode;
+    uint64_t interval_ms; /* DURABILITY_INTERVAL only */
+};
+struct durability directives_durability(const struct settings *settings);
 
 /* Defaults, then the file (NULL: none), then directives_check. On failure error begins with the
  * file, and settings are empty. Clear with directives_clear. */

@@ -102,6 +102,17 @@ bool options_want_conf(const struct options *options)
            options->action == ACTION_SHOW;
 }
 
+bool options_check(const struct options *options, const struct settings *settings,
+                   struct error *error)
+{
+    return !options->is_one_of_several ||
+           directives_durability(settings).mode == DURABILITY_ALWAYS ||
+           error_set(error, ERROR_CONF,
+                     "durability: %s is not for servers that share a data directory (-n): one "
+                     "would build upon what another may lose",
+                     settings->durability);
+}
+
 void options_print(const struct options *options, const struct settings *settings, struct buf *out)
 {
     switch (options->action) {

@@ -28,6 +28,10 @@ extern const char options_usage[];
 /* False for what can be printed without any configuration. */
 bool options_want_conf(const struct options *options);
 
+/* What no conf can tell by itself: whether it goes with the command line. */
+MUST_CHECK bool options_check(const struct options *options, const struct settings *settings,
+                              struct error *error);
+
 /* What the action asks to be printed. */
 void options_print(const struct options *options, const struct settings *settings, struct buf *out);
 

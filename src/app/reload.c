@@ -28,6 +28,7 @@ static size_t size_of(enum conf_type type)
     case CONF_CHOICE:
         return sizeof(unsigned);
     case CONF_TEXT:
+    case CONF_WORDS:
         return sizeof(char *);
     case CONF_LIST:
         return sizeof(struct conf_list);

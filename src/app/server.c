@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/routes.h"
+#include "store/losses.h"
 #include "store/replay.h"
 
 #include <inttypes.h>
@@ -26,6 +27,9 @@ static void say_replay(const struct replay_report *report)
                   "the last run did not end well: replayed %" PRIu64 " batches and %" PRIu64
                   " deletions of %" PRIu64 " collections from %" PRIu64 " bytes of journal",
                   report->batches, report->deletions, report->collections, report->bytes);
+    if (report->may_have_lost)
+        log_write(LOG_WARNING, "the machine went down under durability interval or off: what was "
+                               "answered last may be lost; counters go on above it");
     if (report->refused > 0)
         log_write(LOG_ERROR,
                   "%" PRIu64 " collections do not fit the journal and were left alone: %s",
@@ -53,11 +57,22 @@ static bool open_data(struct server *server, struct error *error)
             return false;
     } else if (!disk_open_shared(&server->disk, data_dir, error) ||
                (server->disk.is_first && !run_replay(server, &report, error)) ||
-               !disk_admit(&server->disk, error)) {
+               !disk_admit(&server->disk, error) || !losses_read(&server->disk, error)) {
         return false;
     }
     say_replay(&report);
     return share_open(&server->share, &server->disk, error);
+}
+
+/* Decided once: what was answered under one rule is in segments that say so. */
+static bool apply_durability(struct server *server, struct error *error)
+{
+    struct durability durability = directives_durability(&server->settings);
+
+    if (durability.mode != DURABILITY_ALWAYS)
+        committer_relax(&server->committer);
+    return durability.mode != DURABILITY_INTERVAL ||
+           syncer_open(&server->syncer, &server->committer, durability.interval_ms, error);
 }
 
 static bool open_sync(struct server *server, struct error *error)
@@ -68,6 +83,7 @@ static bool open_sync(struct server *server, struct error *error)
 
     return offload_open(&server->helpers, loop, (unsigned)server->settings.helper_threads, error) &&
            committer_open(&server->committer, loop, &server->disk, news, error) &&
+           apply_durability(server, error) &&
            checkpoint_open(&server->checkpoint, &server->committer, loop, &server->helpers, limits,
                            error) &&
            streams_open(&server->streams, loop, &server->disk, &server->helpers, &server->committer,
@@ -276,6 +292,9 @@ static void say_dev_login(const struct server *server)
 static void say_start(const struct server *server)
 {
     log_write(LOG_NOTICE, "cutoutd " CUTOUT_VERSION ", data in %s", server->settings.data_dir);
+    if (directives_durability(&server->settings).mode != DURABILITY_ALWAYS)
+        log_write(LOG_NOTICE, "durability %s: a power cut may take back what was answered last",
+                  server->settings.durability);
     for (size_t i = 0; i < server->http.listener_count; i++)
         log_write(LOG_NOTICE, "listening on %s", server->http.listeners[i].name);
     for (size_t i = 0; i < server->admin.listener_count; i++)
@@ -312,6 +331,7 @@ static void close_sync(struct server *server)
     struct error error;
 
     share_stop(&server->share);
+    syncer_close(&server->syncer);
     offload_close(&server->helpers);
     checkpoint_close(&server->checkpoint);
     streams_close(&server->streams);

@@ -20,6 +20,7 @@
 #include "http/site.h"
 #include "store/disk.h"
 #include "sync/checkpoint.h"
+#include "sync/syncer.h"
 
 struct server {
     const struct options *options;
@@ -34,6 +35,7 @@ struct server {
     struct offload helpers;
     struct committer committer;
     struct checkpoint checkpoint;
+    struct syncer syncer;
     struct streams streams;
     struct access access;
     struct login login;

@@ -168,11 +168,27 @@ static const char *find_nearest(const struct conf_directive *table, const char *
 
 /* --- Directives ---------------------------------------------------------------------- */
 
+static void join_words(char **words, size_t count, char line[LINE_MOST + 1])
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < count; i++)
+        used +=
+            (size_t)snprintf(line + used, LINE_MOST + 1 - used, "%s%s", i > 0 ? " " : "", words[i]);
+}
+
 static bool set_values(const struct conf_directive *directive, char **words, size_t count,
                        void *values, struct error *error)
 {
+    char line[LINE_MOST + 1];
+    char *joined[] = {line};
     struct error cause;
 
+    if (directive->type == CONF_WORDS && count > 1) {
+        join_words(words, count, line);
+        words = joined;
+        count = 1;
+    }
     if (directive->type != CONF_LIST && count != 1)
         return error_set(error, ERROR_CONF, "%s: takes exactly one value", directive->name);
     if (count == 0)
@@ -466,7 +482,8 @@ static bool set_default(const struct conf_directive *directive, void *values, st
 {
     char copy[LINE_MOST + 1];
     char *words[WORDS_MOST];
-    bool may_be_empty = directive->type == CONF_TEXT || directive->type == CONF_LIST;
+    bool may_be_empty = directive->type == CONF_TEXT || directive->type == CONF_WORDS ||
+                        directive->type == CONF_LIST;
     size_t count;
 
     if (!*directive->fallback && may_be_empty)

@@ -21,6 +21,7 @@ enum conf_type {
     CONF_COUNT,    /* 100 -> uint64_t */
     CONF_CHOICE,   /* one of `choices` -> unsigned, its position */
     CONF_TEXT,     /* -> char *, on the heap, NULL when empty */
+    CONF_WORDS,    /* all the words of the line, parted by blanks -> char * as CONF_TEXT */
     CONF_LIST,     /* -> struct conf_list; may be given several times, several values a line */
 };
 
@@ -38,8 +39,8 @@ struct conf_directive {
     const char *fallback;       /* the default as a user would write it; "" for none */
     uint64_t least, most;       /* inclusive; most 0: no upper limit */
     const char *const *choices; /* CONF_CHOICE only; ends with NULL */
-    /* Further check of a CONF_TEXT or of each item of a CONF_LIST; NULL: anything goes. Puts what
-     * is wrong into error (without the directive's name). */
+    /* Further check of a CONF_TEXT or CONF_WORDS, or of each item of a CONF_LIST; NULL: anything
+     * goes. Puts what is wrong into error (without the directive's name). */
     bool (*check)(const char *value, struct error *error);
     bool reloads;       /* SIGHUP applies it; else it takes a restart */
     const char *values; /* for the reference: "ADDRESS:PORT | unix:PATH ..." or "SIZE" */

@@ -70,6 +70,12 @@ static void print_value(const struct conf_directive *directive, const void *valu
         print_line(directive, text ? text : "", out);
         break;
     }
+    case CONF_WORDS: {
+        const char *text = *(char *const *)field;
+
+        buf_append_format(out, "%s %s\n", directive->name, text ? text : "\"\"");
+        break;
+    }
     case CONF_LIST:
         print_list(directive, field, out);
         break;
@@ -123,9 +129,9 @@ static void describe_range(const struct conf_directive *directive, struct buf *o
 static void describe_values(const struct conf_directive *directive, struct buf *out)
 {
     static const char *const usual[] = {
-        [CONF_FLAG] = "on | off", [CONF_SIZE] = "SIZE", [CONF_DURATION] = "TIME",
-        [CONF_COUNT] = "NUMBER",  [CONF_CHOICE] = NULL, [CONF_TEXT] = "TEXT",
-        [CONF_LIST] = "TEXT ...",
+        [CONF_FLAG] = "on | off",  [CONF_SIZE] = "SIZE",     [CONF_DURATION] = "TIME",
+        [CONF_COUNT] = "NUMBER",   [CONF_CHOICE] = NULL,     [CONF_TEXT] = "TEXT",
+        [CONF_WORDS] = "WORD ...", [CONF_LIST] = "TEXT ...",
     };
 
     buf_append_format(out, "%s ", directive->name);

@@ -159,6 +159,7 @@ bool conf_value_set(const struct conf_directive *directive, const char *word, vo
     case CONF_CHOICE:
         return set_choice(directive, word, field, error);
     case CONF_TEXT:
+    case CONF_WORDS:
         return set_text(directive, word, field, error);
     case CONF_LIST:
         return add_item(directive, word, field, error);
@@ -170,7 +171,7 @@ void conf_value_clear(const struct conf_directive *directive, void *values)
 {
     void *field = (char *)values + directive->offset;
 
-    if (directive->type == CONF_TEXT) {
+    if (directive->type == CONF_TEXT || directive->type == CONF_WORDS) {
         char **text = field;
 
         free(*text);

@@ -155,10 +155,12 @@ static void put_journal(const struct http_services *services, struct buf *out)
 
     begin_group(out, "journal");
     json_write_bool_member(out, "sound", committer->sound);
-    /* While a group is under way the journal is another thread's. */
-    if (!committer->busy)
-        json_write_u64_member(out, "sequence", committer->journal.sequence);
+    json_write_u64_member(out, "sequence", committer->told.sequence);
     json_write_u64_member(out, "segment_bytes", committer->segment_bytes);
+    json_write_u64_member(out, "unsynced_bytes", committer->told.bytes_ahead);
+    json_write_u64_member(out, "unsynced_ms", committer_unsynced_ms(committer));
+    json_write_u64_member(out, "failed_syncs", committer->told.syncs.failed);
+    json_write_u64_member(out, "sync_max_us", committer->told.syncs.us_most);
     json_write_u64_member(out, "dirty_collections", committer->dirty.count);
     json_write_u64_member(out, "groups", stats->groups);
     json_write_u64_member(out, "failed_groups", stats->failed_groups);

@@ -6,9 +6,10 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { US_PER_S = 1000000 };
+enum { US_PER_S = 1000000, US_PER_MS = 1000 };
 
 /* Upper bounds of the latency buckets, microseconds and as seconds; the last one takes the rest. */
 static const struct {
@@ -112,6 +113,54 @@ static void print_latency(const struct http *http, const char *name, struct buf 
     print_value("_count", "", count, out);
 }
 
+/* Seconds without needless zeros, as labels are mostly written. */
+static void put_bound(uint64_t us, struct buf *out)
+{
+    char text[32];
+    int length =
+        snprintf(text, sizeof text, "%" PRIu64 ".%06" PRIu64, us / US_PER_S, us % US_PER_S);
+
+    if (us == UINT64_MAX) {
+        buf_append(out, STR("+Inf"));
+        return;
+    }
+    while (text[length - 1] == '0')
+        length--;
+    length -= text[length - 1] == '.';
+    buf_append(out, (struct str){text, (size_t)length});
+}
+
+static void print_syncs(const struct http *http, const char *name, struct buf *out)
+{
+    const struct journal_syncs *syncs = &http->services.committer->told.syncs;
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < JOURNAL_SYNC_BUCKETS; i++) {
+        count += syncs->counts[i];
+        buf_append_format(out, "%s_bucket{le=\"", name);
+        put_bound(journal_sync_bounds_us[i], out);
+        buf_append_format(out, "\"} %" PRIu64 "\n", count);
+    }
+    buf_append_text(out, name);
+    print_seconds("_sum", syncs->us_total, out);
+    buf_append_text(out, name);
+    print_value("_count", "", count, out);
+}
+
+/* The mode alone: a time in a label would begin a new series. */
+static void print_durability(const struct http *http, const char *name, struct buf *out)
+{
+    struct str text = str_of(http->services.settings->durability);
+    struct str mode = str_slice(text, 0, str_find_byte(text, ' '));
+
+    buf_append_format(out, "%s{mode=\"%.*s\"} 1\n", name, STR_ARG(mode));
+}
+
+static void print_unsynced_age(const struct http *http, const char *name, struct buf *out)
+{
+    print_seconds(name, committer_unsynced_ms(http->services.committer) * US_PER_MS, out);
+}
+
 static void print_checkpoint_age(const struct http *http, const char *name, struct buf *out)
 {
     uint64_t last_ms = http->services.committer->stats.last_checkpoint_ms;
@@ -179,6 +228,17 @@ static const struct metric metrics[] = {
      MEMBER(SOURCE_COMMITTER, struct committer, stats.group_us_total), .unit = UNIT_US},
     {"cutout_journal_group_max_seconds", "gauge", "The longest of these times.",
      MEMBER(SOURCE_COMMITTER, struct committer, stats.group_us_most), .unit = UNIT_US},
+    {"cutout_durability", "gauge", "Which durability is in force.", FROM(print_durability)},
+    {"cutout_journal_sync_seconds", "histogram", "How long the journal's syncs took.",
+     FROM(print_syncs)},
+    {"cutout_journal_failed_syncs_total", "counter", "Syncs of the journal that failed.",
+     MEMBER(SOURCE_COMMITTER, struct committer, told.syncs.failed)},
+    {"cutout_journal_segment", "gauge", "Sequence of the segment that is being written.",
+     MEMBER(SOURCE_COMMITTER, struct committer, told.sequence)},
+    {"cutout_journal_unsynced_bytes", "gauge", "Bytes in the journal that are not synced yet.",
+     MEMBER(SOURCE_COMMITTER, struct committer, told.bytes_ahead)},
+    {"cutout_journal_unsynced_seconds", "gauge", "How long the oldest of them have been there.",
+     FROM(print_unsynced_age)},
     {"cutout_journal_segment_bytes", "gauge", "Bytes in the journal since the last checkpoint.",
      MEMBER(SOURCE_COMMITTER, struct committer, segment_bytes)},
     {"cutout_collections_dirty", "gauge", "Collections that wait for the next checkpoint.",

@@ -1,6 +1,7 @@
 #include "store/batch.h"
 
 #include "base/bytes.h"
+#include "store/losses.h"
 #include "store/paths.h"
 
 #include <string.h>
@@ -28,6 +29,12 @@ void batch_begin(struct batch *batch, const char *path, const struct identity *i
     *batch = (struct batch){
         .identity = *identity, .before = *before, .after = *before, .creates = creates};
     memcpy(batch->path, path, strnlen(path, sizeof batch->path - 1));
+}
+
+void batch_jump(struct batch *batch)
+{
+    batch->after.last_counter += LOSSES_JUMP;
+    batch->jumps = true;
 }
 
 static void add_entry(struct batch *batch, struct index_entry *entry, struct str record)

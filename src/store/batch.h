@@ -38,6 +38,7 @@ struct batch {
     struct identity identity;
     struct head before, after;
     bool creates;       /* the collection is not there yet */
+    bool jumps;         /* batch_jump; not in the frame */
     struct buf entries; /* encoded */
     struct buf data;    /* records: `[counter,object],\n` each */
 };
@@ -46,6 +47,10 @@ struct batch {
  * last_counter is where counters of an earlier collection at this address ended. */
 void batch_begin(struct batch *batch, const char *path, const struct identity *identity,
                  const struct head *before, bool creates);
+
+/* Right after batch_begin: its counters begin LOSSES_JUMP higher, above all that were given out
+ * before a loss. */
+void batch_jump(struct batch *batch);
 
 /* What the index keeps of an object besides its place. */
 struct batch_object {

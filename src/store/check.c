@@ -89,6 +89,10 @@ static bool find_pending(struct check *check, const char *path, const struct loo
     if (ok)
         *start = pending_find_start(&pending, path, look->has_header ? &look->header : NULL);
     pending_clear(&pending);
+    /* What a loss has left goes with the next batch. */
+    if (look->has_header && look->header.losses < check->disk->losses &&
+        look->header.synced_count > 0 && look->header.synced_count < *start)
+        *start = look->header.synced_count;
     return ok || error->code != ERROR_NO_MEMORY;
 }
 
@@ -159,8 +163,8 @@ static void check_journal_names(struct check *check, struct str list)
         bool is_refused = str_starts_with(name, STR("refused-"));
         bool is_segment = name.length == strspn(name.data ? name.data : "", "0123456789abcdef");
 
-        if (name.length == 0 || (is_segment && name.length == 2 * sizeof(uint64_t)) ||
-            is_of_several(name))
+        if (name.length == 0 || str_equals(name, STR("new")) ||
+            (is_segment && name.length == 2 * sizeof(uint64_t)) || is_of_several(name))
             continue;
         (void)snprintf(full, sizeof full, ".journal/%.40s", name.data);
         if (is_refused)

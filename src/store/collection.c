@@ -7,6 +7,7 @@
 #include "base/json_write.h"
 #include "base/percent.h"
 #include "store/database.h"
+#include "store/mark.h"
 #include "store/paths.h"
 
 #include <fcntl.h>
@@ -236,6 +237,7 @@ bool collection_load(struct collection *collection, struct disk *disk, const cha
     *collection = (struct collection){0};
     if (database_open(&database, disk, path, error)) {
         ok = load_live(collection, disk, path, &database.header, &database.head, error);
+        collection->is_behind = database.is_behind;
         database_close(&database);
     } else {
         ok = error->code == ERROR_NOT_FOUND && load_deleted(collection, disk, path, error);
@@ -314,7 +316,7 @@ static bool write_data(struct disk *disk, const struct batch *batch, struct erro
 
 static bool write_index(struct disk *disk, const struct batch *batch, struct error *error)
 {
-    struct index_header header = {.generation = batch->before.generation};
+    struct index_header header = {.generation = batch->before.generation, .losses = disk->losses};
     unsigned char bytes[INDEX_HEADER_SIZE];
     char name[PATHS_SIZE];
     struct buf text = {0};
@@ -454,30 +456,18 @@ static bool sync_others(struct disk *disk, const char *path, uint64_t generation
     return sync_file(disk, name, error) && sync_directories(disk, path, error);
 }
 
-/* Over the mark that counts less, so that the other holds should this fail or be torn. */
 static bool note_synced(struct file *index, uint64_t generation, uint64_t count,
                         struct error *error)
 {
-    unsigned char bytes[INDEX_HEADER_SIZE], mark[INDEX_MARK_SIZE];
     struct index_header header;
-    struct error cause;
 
-    if (!file_read_at(index, bytes, sizeof bytes, 0, error))
+    if (!mark_read(index, &header, error))
         return false;
-    if (!index_read_header(bytes, &header, &cause))
-        return error_set(error, cause.code, "%s: %s", index->name, cause.message);
     if (header.generation != generation || (header.synced_count >= count && !header.is_torn))
         return true;
     if (header.synced_count < count)
         header.synced_count = count;
-    index_write_mark(mark, &header);
-    uint64_t at = INDEX_MARKS_AT + header.mark * INDEX_MARK_SIZE;
-    if (file_write_at(index, (struct str){(const char *)mark, sizeof mark}, at, error))
-        return file_sync(index, error);
-    /* Half a mark looks like damage. */
-    if (!file_write_at(index, (struct str){(const char *)bytes + at, sizeof mark}, at, &cause))
-        *error = cause;
-    return false;
+    return mark_write(index, &header, error);
 }
 
 /* Counted before anything is synced: these entries, and so their records, are all there then. */

@@ -37,6 +37,7 @@ struct collection {
     struct head head;         /* live: where it stands. Else: last_counter and generation of the
                                  deleted one, or zeros */
     struct buf reason;        /* deleted only */
+    bool is_behind;           /* live only: its next batch has to jump (losses.h) */
 };
 
 /* Reads what is there; checks header and tail of the index against the data file

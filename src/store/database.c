@@ -143,16 +143,80 @@ static bool open_data(struct database *database, struct disk *disk, const char *
     return false;
 }
 
-static bool measure(struct database *database, struct error *error)
+/* One that is behind may end anywhere above its mark. What was made since the loss has no mark, and
+ * over what was made just before it replay has gone. */
+static bool measure(struct database *database, const struct disk *disk, struct error *error)
 {
+    const struct index_header *header = &database->header;
     uint64_t size;
 
     if (!file_size(&database->index, &size, error))
         return false;
-    if (size < INDEX_HEADER_SIZE || (size - INDEX_HEADER_SIZE) % INDEX_ENTRY_SIZE != 0)
+    database->is_behind = header->losses < disk->losses && header->synced_count > 0;
+    bool is_torn = size < INDEX_HEADER_SIZE || (size - INDEX_HEADER_SIZE) % INDEX_ENTRY_SIZE != 0;
+    if (is_torn && !database->is_behind)
         return damaged(&database->index, size, "the file ends inside an entry", error);
     database->head.count = (size - INDEX_HEADER_SIZE) / INDEX_ENTRY_SIZE;
     database->head.generation = database->header.generation;
+    return true;
+}
+
+/* --- After a loss ---------------------------------------------------------------------------- */
+
+/* From the mark to the last batch that is all there. */
+static bool walk_to_end(struct database *database, uint64_t count, struct error *error)
+{
+    struct head *head = &database->head;
+    uint64_t most = head->data_end;
+    struct index_entry pair[2];
+    struct error cause;
+
+    if (!read_chained(database, head->count - 1, 1, pair, error) ||
+        !check_pair(database, head->count - 1, pair, error))
+        return false;
+    struct head end = *head;
+    note_last(&end, &pair[1]);
+    for (uint64_t i = head->count; i < count; i++) {
+        pair[0] = pair[1];
+        head->data_end = most;
+        if (!database_read_entries(database, i, 1, &pair[1], &cause) ||
+            !check_pair(database, i, pair, &cause)) {
+            if (cause.code == ERROR_DAMAGED)
+                break;
+            *error = cause;
+            return false;
+        }
+        if (pair[1].flags & INDEX_BATCH_END) {
+            end.count = i + 1;
+            note_last(&end, &pair[1]);
+        }
+    }
+    *head = end;
+    return true;
+}
+
+/* What a loss leaves may look sound at its end and have holes before it. */
+static bool find_end_after_loss(struct database *database, struct error *error)
+{
+    uint64_t synced = database->header.synced_count, count = database->head.count;
+    struct head *head = &database->head;
+
+    *head = (struct head){.generation = database->header.generation, .count = synced};
+    if (count < synced)
+        return damaged(&database->index, offset_of(count),
+                       "the file ends before what is known to be there", error);
+    return file_size(&database->data, &head->data_end, error) &&
+           walk_to_end(database, count, error);
+}
+
+static bool find_end(struct database *database, struct error *error)
+{
+    struct head *head = &database->head;
+
+    if (database->is_behind ? !find_end_after_loss(database, error) : !check_tail(database, error))
+        return false;
+    if (head->last_counter < database->header.floor)
+        head->last_counter = database->header.floor;
     return true;
 }
 
@@ -160,8 +224,8 @@ bool database_open(struct database *database, struct disk *disk, const char *pat
                    struct error *error)
 {
     if (open_index(database, disk, path, error) && read_header(database, error) &&
-        measure(database, error) && open_data(database, disk, path, error) &&
-        check_tail(database, error))
+        measure(database, disk, error) && open_data(database, disk, path, error) &&
+        find_end(database, error))
         return true;
     database_close(database);
     return false;

@@ -23,13 +23,15 @@ struct database {
     struct file index, data;
     struct index_header header; /* after database_open only */
     struct head head;
+    bool is_behind; /* likewise: has not jumped since the last loss (losses.h) */
 };
 
 /* All-zero is a database that is not open. Checks the header; that the last entry ends a batch, and
  * its and its record's checksum; that neither file is shorter or longer than that, and none shorter
  * than a checkpoint has vouched for: ERROR_DAMAGED names file and offset. What stands before the
  * last entry is checked when it is read. ERROR_NOT_FOUND without index. Not while a batch is being
- * applied, or before replay: both leave files that do not agree for a while. */
+ * applied, or before replay: both leave files that do not agree for a while. If it is behind, what
+ * stands above its mark and does not add up is no damage: the head is the last batch that does. */
 MUST_CHECK bool database_open(struct database *database, struct disk *disk, const char *path,
                               struct error *error);
 
@@ -77,9 +79,9 @@ MUST_CHECK bool database_read_records(struct database *database, uint64_t first,
                                       struct buf *out, struct error *error);
 
 /* Helper threads only. Writes data and entries at their places; makes the collection, with them, if
- * the batch says so. Not synced. After a failure the files have been cut back to where they were, a
- * new collection is not there, or, if that failed too, *undone is false and nobody may write to
- * this collection. */
+ * the batch says so; if it jumps, what was left behind its place by a loss goes. Not synced. After
+ * a failure the files have been cut back to where they were, a new collection is not there, or, if
+ * that failed too, *undone is false and nobody may write to this collection. */
 MUST_CHECK bool database_apply(struct disk *disk, const struct batch *batch, bool *undone,
                                struct error *error);
 

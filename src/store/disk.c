@@ -1,5 +1,6 @@
 #include "store/disk.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -303,13 +304,38 @@ static bool take_shared(struct disk *disk, const char *path, struct error *error
                      path, WAIT_MOST_S);
 }
 
+/* The first half of the kernel's random id, which is a UUID. */
+static uint64_t read_boot(void)
+{
+    enum { DIGITS = 16, DECIMAL = 10, BITS = 4 };
+    char text[64] = "";
+    uint64_t boot = 0;
+    unsigned digits = 0;
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+    if (fd == -1)
+        return 0;
+    if (read(fd, text, sizeof text - 1) < 0)
+        text[0] = '\0';
+    (void)close(fd);
+    for (const char *at = text; *at && digits < DIGITS; at++) {
+        if (!isxdigit((unsigned char)*at))
+            continue;
+        unsigned digit = (unsigned)(isdigit((unsigned char)*at) ? *at - '0' : *at - 'a' + DECIMAL);
+        boot = boot << BITS | digit;
+        digits++;
+    }
+    return digits == DIGITS ? boot : 0;
+}
+
 static bool open_as(struct disk *disk, const char *path, bool is_shared, struct error *error)
 {
     *disk = (struct disk){.calls = &real_calls,
                           .root_fd = -1,
                           .lock_fd = -1,
                           .journal = ".journal",
-                          .is_shared = is_shared};
+                          .is_shared = is_shared,
+                          .boot = read_boot()};
     bool is_new = mkdir(path, DIRECTORY_MODE) == 0;
     if (!is_new && errno != EEXIST)
         return error_set_errno(error, errno, "%s: cannot make the data directory", path);

@@ -49,8 +49,10 @@ struct disk {
     int root_fd;                     /* the data directory; -1: not open. The real calls only. */
     int lock_fd;                     /* holds the lock on the data directory; -1: none */
     char journal[DISK_JOURNAL_SIZE]; /* this process's directory of segments; see place.h */
-    bool is_shared; /* with other servers, each of which locks what it writes; see lock.h */
-    bool is_first;  /* shared, but nobody else is let in yet: what a crash left can be mended */
+    bool is_shared;  /* with other servers, each of which locks what it writes; see lock.h */
+    bool is_first;   /* shared, but nobody else is let in yet: what a crash left can be mended */
+    uint64_t boot;   /* this time up of the machine; 0: not known */
+    uint64_t losses; /* losses_read */
 };
 
 struct file {

@@ -13,6 +13,9 @@ enum {
     AT_SIZE = 12,
     AT_GENERATION = 16,
     AT_ID = 24,
+    AT_LOSSES = 40,
+    AT_MARK_LOSSES = 8,
+    AT_MARK_FLOOR = 16,
     AT_HEADER_CRC = INDEX_MARKS_AT - 4,
     AT_MARK_CRC = INDEX_MARK_SIZE - 4,
     AT_END = 8,
@@ -37,6 +40,7 @@ void index_write_header(unsigned char to[INDEX_HEADER_SIZE], const struct index_
     bytes_put_u32(to + AT_SIZE, INDEX_HEADER_SIZE);
     bytes_put_u64(to + AT_GENERATION, header->generation);
     memcpy(to + AT_ID, header->id, INDEX_ID_SIZE);
+    bytes_put_u64(to + AT_LOSSES, header->losses);
     bytes_put_u32(to + AT_HEADER_CRC, crc32c_extend(0, bytes_of(to, AT_HEADER_CRC)));
     if (header->synced_count > 0)
         index_write_mark(to + INDEX_MARKS_AT, header);
@@ -46,34 +50,53 @@ void index_write_mark(unsigned char to[INDEX_MARK_SIZE], const struct index_head
 {
     memset(to, 0, INDEX_MARK_SIZE);
     bytes_put_u64(to, header->synced_count);
+    bytes_put_u64(to + AT_MARK_LOSSES, header->losses);
+    bytes_put_u64(to + AT_MARK_FLOOR, header->floor);
     bytes_put_u32(to + AT_MARK_CRC,
                   crc32c_extend(index_first_crc(header), bytes_of(to, AT_MARK_CRC)));
 }
 
-/* False for one that is neither good nor zero. */
-static bool read_mark(const unsigned char *from, const struct index_header *header, uint64_t *count)
+struct mark {
+    uint64_t count, losses, floor;
+    bool is_good; /* or zero */
+};
+
+static struct mark read_mark(const unsigned char *from, const struct index_header *header)
 {
     static const unsigned char none[INDEX_MARK_SIZE];
+    struct mark mark = {.is_good = memcmp(from, none, sizeof none) == 0};
 
-    *count = 0;
-    if (memcmp(from, none, sizeof none) == 0)
-        return true;
-    if (bytes_get_u32(from + AT_MARK_CRC) !=
-        crc32c_extend(index_first_crc(header), bytes_of(from, AT_MARK_CRC)))
-        return false;
-    *count = bytes_get_u64(from);
-    return true;
+    if (mark.is_good || bytes_get_u32(from + AT_MARK_CRC) !=
+                            crc32c_extend(index_first_crc(header), bytes_of(from, AT_MARK_CRC)))
+        return mark;
+    return (struct mark){
+        .count = bytes_get_u64(from),
+        .losses = bytes_get_u64(from + AT_MARK_LOSSES),
+        .floor = bytes_get_u64(from + AT_MARK_FLOOR),
+        .is_good = true,
+    };
+}
+
+static bool counts_before(const struct mark *mark, const struct mark *other)
+{
+    return mark->count > other->count ||
+           (mark->count == other->count && mark->floor > other->floor);
 }
 
 static void read_marks(const unsigned char *from, struct index_header *header)
 {
-    uint64_t first, second;
-    bool is_first_good = read_mark(from, header, &first);
-    bool is_second_good = read_mark(from + INDEX_MARK_SIZE, header, &second);
+    const struct mark marks[] = {read_mark(from, header),
+                                 read_mark(from + INDEX_MARK_SIZE, header)};
+    bool is_second = counts_before(&marks[1], &marks[0]);
+    bool is_first = counts_before(&marks[0], &marks[1]);
+    const struct mark *larger = &marks[is_second ? 1 : 0];
 
-    header->synced_count = first > second ? first : second;
-    header->mark = first > second || (first == second && is_first_good);
-    header->is_torn = !is_first_good || !is_second_good;
+    header->synced_count = larger->count;
+    header->floor = larger->floor;
+    if (larger->losses > header->losses)
+        header->losses = larger->losses;
+    header->mark = is_first || (!is_second && marks[0].is_good);
+    header->is_torn = !marks[0].is_good || !marks[1].is_good;
 }
 
 bool index_read_header(const unsigned char from[INDEX_HEADER_SIZE], struct index_header *header,
@@ -90,6 +113,7 @@ bool index_read_header(const unsigned char from[INDEX_HEADER_SIZE], struct index
                          bytes_get_u32(from + AT_VERSION), VERSION);
     header->generation = bytes_get_u64(from + AT_GENERATION);
     memcpy(header->id, from + AT_ID, INDEX_ID_SIZE);
+    header->losses = bytes_get_u64(from + AT_LOSSES);
     read_marks(from + INDEX_MARKS_AT, header);
     return true;
 }

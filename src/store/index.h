@@ -4,11 +4,12 @@
  * says which bytes of it count. All integers are little-endian. docs/file-format.md has the bytes.
  *
  * Header, 128 bytes at offset 0: magic "CutOutIx", version u32, header size u32, generation u64,
- * collection id 16 bytes, 20 zero bytes, crc32c of the 60 bytes before it. It is written once. Then
- * two marks of 32 bytes: synced entries u64 (a checkpoint vouches for that many), 20 zero bytes,
- * crc32c over the collection id, the generation (8 bytes) and the 28 bytes before it; or 32 zero
- * bytes. The larger counts; a checkpoint writes the other one, so that a write that fails or is
- * torn leaves the mark that was there before.
+ * collection id 16 bytes, losses u64 (losses.h), 12 zero bytes, crc32c of the 60 bytes before it.
+ * It is written once. Then two marks of 32 bytes: synced entries u64 (a checkpoint vouches for that
+ * many), losses u64, floor u64 (jump.h), 4 zero bytes, crc32c over the collection id, the
+ * generation (8 bytes) and the 28 bytes before it; or 32 zero bytes. The one of more entries
+ * counts, of equals the one of the higher floor; a checkpoint writes the other one, so that a write
+ * that fails or is torn leaves the mark that was there before.
  *
  * Entry, 40 bytes:
  *      0 counter  u64   2^53 - 1 at most; grows from record to record
@@ -57,6 +58,8 @@ struct index_header {
     uint64_t generation;
     unsigned char id[INDEX_ID_SIZE];
     uint64_t synced_count; /* the larger mark */
+    uint64_t losses;       /* that the collection is past: the most of header and marks */
+    uint64_t floor;        /* counters go on above it; of the larger mark */
     unsigned mark;         /* which of the two is to be written next: 0 or 1 */
     bool is_torn;          /* that one is neither good nor zero: a checkpoint did not get through */
 };

@@ -6,23 +6,29 @@
  * no longer needed. replay.c reads segments after a crash.
  *
  *     journal_open -> journal_write ... -> journal_close        on one helper thread
+ *                     journal_write_ahead ... journal_sync
  *     journal_begin_segment -> (databases synced) -> journal_remove_before     a checkpoint
  *
  * Segment: a file named by its sequence as 16 hexadecimal digits, in disk->journal: header of 64
  * bytes (magic "CutOutJn", version u32, size u32, sequence u64, segment id 8 random bytes, previous
- * sequence u64 and previous end u64: how much of the segment before counts, zeros, crc32c of the 60
- * bytes before it), then frames without gaps. Frame: magic u32, kind u32, length u32 of the body,
- * group u32 (bytes from this frame to the end of its group, both included), synced u64 (how far
- * this segment was durable when the frame was made), stamp u64 (CLOCK_MONOTONIC in microseconds:
- * which of two frames of different journals was first), 4 zero bytes, crc32c u32 over segment id,
- * offset of the frame, the fields before it and the body; the body.
+ * sequence u64 and previous end u64: how much of the segment before counts, boot u64: when the
+ * machine was up, flags u32: 1 relaxed, crc32c of the 60 bytes before it), then frames without
+ * gaps. Frame: magic u32, kind u32, length u32 of the body, group u32 (bytes from this frame to the
+ * end of its group, both included), synced u64 (how far this segment was durable when the frame was
+ * made), stamp u64 (CLOCK_MONOTONIC in microseconds: which of two frames of different journals was
+ * first), 4 zero bytes, crc32c u32 over segment id, offset of the frame, the fields before it and
+ * the body; the body.
  *
  * Invariants:
  *  1. What journal_write has confirmed is found by every later replay, in order, byte for byte.
  *  2. Replay finds what was written, in order, up to some frame, and nothing else.
  *  3. What journal_write refused is found by no replay once a later journal_write is confirmed.
  *  4. After a failed write or sync a segment is never written again: the next group begins a new
- * one, whose header says where the old one ends. */
+ * one, whose header says where the old one ends.
+ *  5. What journal_write_ahead has confirmed is found by every later replay, too, in its order,
+ * unless the machine goes down before a sync. It is kept in memory until then: a segment that
+ * follows one that could not be synced begins with it. Segments with such frames are relaxed,
+ * others are not. */
 #ifndef STORE_JOURNAL_H
 #define STORE_JOURNAL_H
 
@@ -44,6 +50,15 @@ enum journal_kind {
 /* In place of the entry that a batch began at: the deletion of the collection. */
 #define JOURNAL_CANCEL_DELETION UINT64_MAX
 
+/* How long syncs took: counts by upper bound, the last one takes the rest. */
+enum { JOURNAL_SYNC_BUCKETS = 14 };
+extern const uint64_t journal_sync_bounds_us[JOURNAL_SYNC_BUCKETS];
+
+struct journal_syncs {
+    uint64_t counts[JOURNAL_SYNC_BUCKETS];
+    uint64_t us_total, us_most, failed;
+};
+
 struct journal {
     struct disk *disk;
     struct file file;
@@ -51,7 +66,11 @@ struct journal {
     uint64_t end;      /* where the next frame goes */
     uint64_t synced;   /* how far it is durable */
     unsigned char segment_id[8];
-    bool broken; /* invariant 4 */
+    bool broken;       /* invariant 4 */
+    bool is_relaxed;   /* invariant 5: this segment is */
+    struct buf *ahead; /* groups that are not synced, in order; on the heap */
+    size_t ahead_count, ahead_room;
+    struct journal_syncs syncs;
 };
 
 /* Frames gathered in memory, to be written as one group. */
@@ -73,6 +92,15 @@ void journal_close(struct journal *journal); /* harmless twice, and on all-zero 
  * is good for one call. ERROR_NO_MEMORY for a group whose memory ran out. */
 MUST_CHECK bool journal_write(struct journal *journal, struct journal_group *group,
                               struct error *error);
+
+/* Helper thread only. Appends the group and does not sync it, or does if memory is short. The rest
+ * is as with journal_write. */
+MUST_CHECK bool journal_write_ahead(struct journal *journal, struct journal_group *group,
+                                    struct error *error);
+
+/* Helper thread only. What was written ahead is durable then. On failure the journal is broken, and
+ * the next call of these three begins a new segment with it. */
+MUST_CHECK bool journal_sync(struct journal *journal, struct error *error);
 
 /* Helper thread only. Goes on in a new segment: what is written from now on is not in those that
  * journal_remove_before(disk, journal->sequence) removes. After a failure the journal is broken:

@@ -68,6 +68,8 @@ static bool advance(struct journals *journals, struct journals_source *source, s
             source->has_frame = found == SEGMENT_FRAME;
             if (source->has_frame)
                 return true;
+            if (segment_may_have_lost(&source->segment))
+                journals->may_have_lost = true;
             segment_close(&source->segment);
         }
         if (source->next == source->segments.count)

@@ -27,6 +27,7 @@ struct journals {
     struct journals_source *sources; /* on the heap */
     size_t count;
     struct journals_source *current;
+    bool may_have_lost; /* segment_may_have_lost, of one of those that were read to their end */
 };
 
 MUST_CHECK bool journals_open(struct journals *journals, struct disk *disk, struct error *error);

@@ -20,7 +20,7 @@ enum {
     HEADER_TRIES = 3,    /* a checkpoint may be writing it */
     COMMITS_MASK = 0xffffff,
     INFO_MOST = 4096,
-    HEADER_USED = 40, /* what stands behind that, up to the checksum, is zero */
+    HEADER_USED = 48, /* what stands behind that, up to the checksum, is zero */
     KNOWN_FLAGS = INDEX_DELETED | INDEX_BLOB | INDEX_BATCH_END | INDEX_COMMIT,
 };
 

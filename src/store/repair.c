@@ -165,6 +165,15 @@ static void say_lost(struct work *work)
     }
 }
 
+/* What clients were told of it may be gone; see losses.h and jump.h. */
+static bool may_have_lost(const struct work *work)
+{
+    const struct salvage *salvage = &work->salvage;
+
+    return salvage->header.losses < work->disk->losses ||
+           salvage->header.floor > salvage->items[salvage->last_kept].counter;
+}
+
 static bool choose_identity(struct work *work, struct error *error)
 {
     const struct salvage *salvage = &work->salvage;
@@ -179,7 +188,8 @@ static bool choose_identity(struct work *work, struct error *error)
         say(work, "the secret of the hashes is lost: a new one is made, and repeated POSTs of "
                   "before are not known any more");
     }
-    if (!salvage->is_complete || (!work->look.has_header && !salvage->knows_id)) {
+    if (!salvage->is_complete || may_have_lost(work) ||
+        (!work->look.has_header && !salvage->knows_id)) {
         work->repair->has_new_id = work->must_write_info = true;
         if (!crypto_random(work->identity.id, sizeof work->identity.id, error))
             return false;
@@ -300,7 +310,8 @@ static void put_file_name(char out[FILE_NAME_SIZE], const struct work *work, con
 
 static bool write_header(struct work *work, uint64_t count, struct error *error)
 {
-    struct index_header header = {.generation = work->generation, .synced_count = count};
+    struct index_header header = {
+        .generation = work->generation, .synced_count = count, .losses = work->disk->losses};
     unsigned char bytes[INDEX_HEADER_SIZE];
 
     memcpy(header.id, work->identity.id, INDEX_ID_SIZE);

@@ -6,6 +6,7 @@
 #include "store/collection.h"
 #include "store/database.h"
 #include "store/journals.h"
+#include "store/losses.h"
 #include "store/paths.h"
 
 #include <fcntl.h>
@@ -479,6 +480,14 @@ static void clear(struct replay *replay)
     journals_close(&replay->journals);
 }
 
+/* Before the journals, which tell of it, are removed. What is in them is from before the loss, and
+ * has not jumped because of it: that is why disk->losses stays as it is until all is done. */
+static bool note_loss(struct replay *replay, struct error *error)
+{
+    replay->report->may_have_lost = replay->journals.may_have_lost;
+    return !replay->journals.may_have_lost || losses_add(replay->disk, error);
+}
+
 /* Twice over the segments: before the first file is touched all of the journal has been found
  * sound and is on disk for sure, and it is known which batches do not count. */
 bool replay_run(struct disk *disk, struct replay_report *report, struct error *error)
@@ -487,13 +496,15 @@ bool replay_run(struct disk *disk, struct replay_report *report, struct error *e
 
     *report = (struct replay_report){0};
     list_init(&replay.list);
-    bool ok = table_init(&replay.table, error) && cancels_init(&replay.cancels, error) &&
-              cancels_init(&replay.deletions, error) &&
+    bool ok = losses_read(disk, error) && table_init(&replay.table, error) &&
+              cancels_init(&replay.cancels, error) && cancels_init(&replay.deletions, error) &&
               journals_open(&replay.journals, disk, error) &&
               visit_frames(&replay, survey_frame, error) && sync_journals(&replay, error) &&
-              visit_frames(&replay, replay_frame, error) && finish_collections(&replay, error);
+              note_loss(&replay, error) && visit_frames(&replay, replay_frame, error) &&
+              finish_collections(&replay, error);
     report->segments = journals_segment_count(&replay.journals);
     ok = ok && end_journals(&replay, error);
+    disk->losses += ok && report->may_have_lost;
     clear(&replay);
     return ok;
 }

@@ -7,7 +7,9 @@
  * headers note it, and the segments are removed. A crash in the middle changes nothing: the next
  * start does it again.
  *
- * A tail torn by the crash is dropped: nobody was told of it. Damage is not passed over
+ * A tail torn by the crash is dropped: nobody was told of it, unless the journal was written under
+ * `durability interval` or `off` and the machine has been down since: that is a loss, which is
+ * counted (losses.h). Damage is not passed over
  * (segment.h): ERROR_DAMAGED names file and offset, and no file has been touched then.
  *
  * A frame goes into its database only where that stands exactly before it (generation, count, end,
@@ -24,11 +26,12 @@ struct replay_report {
     uint64_t batches, deletions;      /* written again */
     uint64_t cancelled;
     uint64_t collections;       /* touched */
+    bool may_have_lost;         /* what clients had been told */
     uint64_t refused;           /* collections whose frames did not fit */
     struct error first_refusal; /* why, of the first of these */
 };
 
-/* Blocks. */
+/* Blocks. disk->losses is right then. */
 MUST_CHECK bool replay_run(struct disk *disk, struct replay_report *report, struct error *error);
 
 #endif

@@ -503,6 +503,7 @@ static void note_entries(struct salvage *salvage)
             salvage->missing++;
     }
     note_counter(salvage, last);
+    note_counter(salvage, salvage->header.floor);
 }
 
 /* The index says where the data ends, and it is proven that this was its end. */

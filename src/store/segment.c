@@ -20,7 +20,10 @@ enum {
     AT_ID = 24,
     AT_PREVIOUS = 32,
     AT_PREVIOUS_END = 40,
+    AT_BOOT = 48,
+    AT_FLAGS = 56,
     AT_HEADER_CRC = JOURNAL_HEADER_SIZE - 4,
+    RELAXED = 1,              /* a flag */
     FRAME_MAGIC = 0x464f4a43, /* "CJOF" */
     AT_KIND = 4,
     AT_LENGTH = 8,
@@ -123,6 +126,8 @@ void segment_write_header(unsigned char to[JOURNAL_HEADER_SIZE], const struct se
     memcpy(to + AT_ID, segment->id, sizeof segment->id);
     bytes_put_u64(to + AT_PREVIOUS, segment->previous_sequence);
     bytes_put_u64(to + AT_PREVIOUS_END, segment->previous_end);
+    bytes_put_u64(to + AT_BOOT, segment->boot);
+    bytes_put_u32(to + AT_FLAGS, segment->is_relaxed ? RELAXED : 0);
     bytes_put_u32(to + AT_HEADER_CRC,
                   crc32c_extend(0, (struct str){(const char *)to, AT_HEADER_CRC}));
 }
@@ -139,8 +144,7 @@ static uint32_t frame_crc(const unsigned char *head, const unsigned char id[8], 
     return crc32c_extend(crc, body);
 }
 
-void segment_write_frame(unsigned char to[JOURNAL_FRAME_SIZE], const struct segment_frame *frame,
-                         const unsigned char id[8], uint64_t offset, struct str body)
+void segment_write_head(unsigned char to[JOURNAL_FRAME_SIZE], const struct segment_frame *frame)
 {
     memset(to, 0, JOURNAL_FRAME_SIZE);
     bytes_put_u32(to, FRAME_MAGIC);
@@ -149,6 +153,21 @@ void segment_write_frame(unsigned char to[JOURNAL_FRAME_SIZE], const struct segm
     bytes_put_u32(to + AT_GROUP, frame->group);
     bytes_put_u64(to + AT_SYNCED, frame->synced);
     bytes_put_u64(to + AT_STAMP, frame->stamp);
+}
+
+void segment_read_head(const unsigned char from[JOURNAL_FRAME_SIZE], struct segment_frame *frame)
+{
+    frame->kind = bytes_get_u32(from + AT_KIND);
+    frame->length = bytes_get_u32(from + AT_LENGTH);
+    frame->group = bytes_get_u32(from + AT_GROUP);
+    frame->synced = bytes_get_u64(from + AT_SYNCED);
+    frame->stamp = bytes_get_u64(from + AT_STAMP);
+}
+
+void segment_write_frame(unsigned char to[JOURNAL_FRAME_SIZE], const struct segment_frame *frame,
+                         const unsigned char id[8], uint64_t offset, struct str body)
+{
+    segment_write_head(to, frame);
     bytes_put_u32(to + AT_CRC, frame_crc(to, id, offset, body));
 }
 
@@ -182,6 +201,8 @@ static bool read_header(struct segment *segment, bool *is_good, struct error *er
     memcpy(segment->id, bytes + AT_ID, sizeof segment->id);
     segment->previous_sequence = bytes_get_u64(bytes + AT_PREVIOUS);
     segment->previous_end = bytes_get_u64(bytes + AT_PREVIOUS_END);
+    segment->boot = bytes_get_u64(bytes + AT_BOOT);
+    segment->is_relaxed = bytes_get_u32(bytes + AT_FLAGS) & RELAXED;
     *is_good = true;
     return true;
 }
@@ -250,11 +271,7 @@ static enum segment_found read_frame(struct segment *segment, uint64_t at,
         return SEGMENT_END;
     if (!file_read_at(&segment->file, head, sizeof head, at, error))
         return SEGMENT_FAILED;
-    frame->kind = bytes_get_u32(head + AT_KIND);
-    frame->length = bytes_get_u32(head + AT_LENGTH);
-    frame->group = bytes_get_u32(head + AT_GROUP);
-    frame->synced = bytes_get_u64(head + AT_SYNCED);
-    frame->stamp = bytes_get_u64(head + AT_STAMP);
+    segment_read_head(head, frame);
     if (bytes_get_u32(head) != FRAME_MAGIC || bytes_get_u32(head + AT_ZERO) != 0 ||
         frame->length > JOURNAL_GROUP_MOST ||
         frame->length > segment->size - at - JOURNAL_FRAME_SIZE)
@@ -316,7 +333,17 @@ static enum segment_found end_or_fail(struct segment *segment, struct error *err
         if (found == SEGMENT_FAILED)
             return found;
     }
+    segment->is_torn = true;
     return SEGMENT_END;
+}
+
+bool segment_may_have_lost(const struct segment *segment)
+{
+    uint64_t boot = segment->file.disk->boot;
+    bool is_same_boot = boot != 0 && segment->boot == boot;
+
+    return segment->is_relaxed && segment->limit == UINT64_MAX &&
+           (!is_same_boot || segment->is_torn);
 }
 
 enum segment_found segment_next(struct segment *segment, struct segment_frame *frame,

@@ -22,6 +22,9 @@ struct segment {
     struct file file;
     uint64_t sequence, previous_sequence, previous_end;
     unsigned char id[8];
+    uint64_t boot;   /* disk->boot of who wrote it */
+    bool is_relaxed; /* frames were confirmed before they were durable */
+    bool is_torn;    /* it ended with a frame that does not check */
     uint64_t size, at;
     uint64_t limit;  /* all before it was confirmed and nothing behind it counts, the next segment
                         says so; UINT64_MAX: nobody says anything */
@@ -58,8 +61,18 @@ void segment_close(struct segment *segment); /* harmless twice, and on all-zero 
 enum segment_found segment_next(struct segment *segment, struct segment_frame *frame,
                                 struct error *error);
 
+/* After its end: may frames that were confirmed be missing there? Only of a relaxed segment, and
+ * only if no other one says how much of it counts. The page cache keeps what a killed process
+ * wrote, as long as the machine is up: so not if it was written in this time up, and has come to an
+ * end. */
+bool segment_may_have_lost(const struct segment *segment);
+
 /* Header and frames as bytes; for the writer. */
 void segment_write_header(unsigned char to[JOURNAL_HEADER_SIZE], const struct segment *segment);
+/* Kind, length and stamp of a frame whose place is not known yet, or from such a one or from a
+ * complete frame: these are at the same place in both. */
+void segment_write_head(unsigned char to[JOURNAL_FRAME_SIZE], const struct segment_frame *frame);
+void segment_read_head(const unsigned char from[JOURNAL_FRAME_SIZE], struct segment_frame *frame);
 void segment_write_frame(unsigned char to[JOURNAL_FRAME_SIZE], const struct segment_frame *frame,
                          const unsigned char id[8], uint64_t offset, struct str body);
 

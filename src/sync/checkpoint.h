@@ -26,7 +26,7 @@ struct checkpoint {
     struct offload *helpers;
     const struct limits *limits;
     struct pause pause;
-    struct checkpoint_wait wait;
+    struct committer_wait wait;
     struct list dirty;              /* being synced */
     struct committer_dirty **items; /* the same as an array: */
     size_t count, job_count;        /* job i syncs items i, i + job_count, ... */

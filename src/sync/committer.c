@@ -1,20 +1,14 @@
 #include "sync/committer.h"
 
 #include "base/clock.h"
+#include "sync/group.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { GROUP_BYTES_MOST = 16 << 20 }; /* beyond that no further commit joins a group */
 
-/* A group on its way through the journal thread. The commits stay their writers', who wait. */
-struct group {
-    struct offload_job job;
-    struct committer *committer;
-    struct list commits;
-    uint64_t bytes, started_us;
-    struct error error; /* why not all of it could be written */
-};
+static void begin_next(struct committer *committer);
 
 static struct commit *commit_of(struct list *node)
 {
@@ -26,199 +20,36 @@ static const char *path_of(const struct commit *commit)
     return commit->batch ? commit->batch->path : commit->deletion->path;
 }
 
-static void fail_commit(struct commit *commit, const struct error *error)
+/* --- The journal, seen from the loop --------------------------------------------------------- */
+
+struct committer_told committer_look_at_journal(struct committer *committer)
 {
-    commit->undone = true;
-    commit->error = *error;
+    const struct journal *journal = &committer->journal;
+    struct committer_told told = {.sequence = journal->sequence,
+                                  .bytes_ahead = journal->end - journal->synced,
+                                  .is_broken = journal->broken,
+                                  .syncs = journal->syncs};
+
+    if (told.bytes_ahead == 0)
+        committer->counters_ahead = 0;
+    return told;
 }
 
-/* Those that have not failed yet. */
-static bool put_frames(struct group *group, struct journal_group *frames, struct error *error)
+uint64_t committer_unsynced_ms(const struct committer *committer)
 {
-    struct buf body = {0};
-    bool ok = true;
-
-    for (struct list *node = group->commits.next; ok && node != &group->commits;
-         node = node->next) {
-        const struct commit *commit = commit_of(node);
-
-        if (commit->error.code != ERROR_NONE)
-            continue;
-        buf_reset(&body);
-        if (commit->batch)
-            batch_write_frame(commit->batch, &body);
-        else
-            deletion_write_frame(commit->deletion, &body);
-        ok = buf_ok(&body, error);
-        journal_group_add(frames, commit->batch ? JOURNAL_BATCH : JOURNAL_DELETION, buf_str(&body));
-    }
-    buf_clear(&body);
-    return ok && buf_ok(&frames->bytes, error);
+    return committer->told.bytes_ahead > 0 ? clock_monotonic_ms() - committer->ahead_since_ms : 0;
 }
 
-static bool write_frames(struct group *group, struct error *error)
+/* What a job leaves ahead it has written after its last sync. */
+static void take_told(struct committer *committer, const struct committer_told *told,
+                      uint64_t started_ms)
 {
-    struct journal_group frames = {0};
-    bool ok = put_frames(group, &frames, error);
-
-    if (ok && frames.bytes.length > 0) {
-        group->bytes = frames.bytes.length;
-        ok = journal_write(&group->committer->journal, &frames, error);
-    }
-    journal_group_clear(&frames);
-    return ok;
+    if (committer->told.bytes_ahead == 0)
+        committer->ahead_since_ms = started_ms;
+    committer->told = *told;
 }
 
-static void fail_batches(struct group *group, const struct error *error)
-{
-    group->error = *error;
-    for (struct list *node = group->commits.next; node != &group->commits; node = node->next) {
-        if (commit_of(node)->batch)
-            fail_commit(commit_of(node), error);
-    }
-}
-
-static void fail_deletions(struct group *group, const struct error *error)
-{
-    group->error = *error;
-    for (struct list *node = group->commits.next; node != &group->commits; node = node->next) {
-        if (commit_of(node)->deletion)
-            fail_commit(commit_of(node), error);
-    }
-}
-
-/* Without room the deletions, which make some, get the reserve. */
-static void write_group(struct group *group)
-{
-    struct committer *committer = group->committer;
-    struct error error;
-
-    if (!reserve_make(&committer->reserve, committer->disk, &error))
-        fail_batches(group, &error);
-    if (write_frames(group, &error))
-        return;
-    fail_batches(group, &error);
-    if (error.code != ERROR_NO_SPACE || !reserve_give_up(&committer->reserve, committer->disk) ||
-        !write_frames(group, &error))
-        fail_deletions(group, &error);
-}
-
-static void put_cancel(const struct commit *commit, struct buf *body)
-{
-    if (commit->batch)
-        journal_write_cancel(body, commit->batch->path, commit->batch->identity.id,
-                             commit->batch->before.count);
-    else
-        journal_write_cancel(body, commit->deletion->path, commit->deletion->id,
-                             JOURNAL_CANCEL_DELETION);
-}
-
-static bool write_cancel(struct committer *committer, const struct commit *commit,
-                         struct error *error)
-{
-    struct journal_group group = {0};
-    struct buf body = {0};
-
-    put_cancel(commit, &body);
-    journal_group_add(&group, JOURNAL_CANCEL, buf_str(&body));
-    bool ok = buf_ok(&body, error) && journal_write(&committer->journal, &group, error);
-    journal_group_clear(&group);
-    buf_clear(&body);
-    return ok;
-}
-
-/* On the journal thread. What could not be applied must not come back by a replay. */
-static void cancel_commit(struct committer *committer, struct commit *commit)
-{
-    struct error error;
-
-    if (write_cancel(committer, commit, &error))
-        return;
-    if (error.code != ERROR_NO_SPACE || !reserve_give_up(&committer->reserve, committer->disk) ||
-        !write_cancel(committer, commit, &error))
-        commit->undone = false;
-}
-
-/* Once its index is gone a deletion cannot be taken back, but done again. */
-static bool delete_collection(struct committer *committer, struct commit *commit,
-                              struct error *error)
-{
-    struct disk *disk = committer->disk;
-    bool again;
-
-    if (collection_delete(disk, commit->deletion, &commit->undone, error))
-        return true;
-    bool may_help = error->code == ERROR_NO_SPACE ? reserve_give_up(&committer->reserve, disk)
-                                                  : !commit->undone;
-    if (may_help && collection_delete(disk, commit->deletion, &again, error))
-        return true;
-    commit->undone = commit->undone && (!may_help || again);
-    return false;
-}
-
-static bool change_files(struct committer *committer, struct commit *commit, struct error *error)
-{
-    if (commit->deletion)
-        return delete_collection(committer, commit, error);
-    return database_apply(committer->disk, commit->batch, &commit->undone, error);
-}
-
-/* While the files change a note says so to other processes; they are told before it goes. What is
- * left of a note that could not be removed is settled by the next holder. */
-static bool change_held_files(struct committer *committer, struct commit *commit,
-                              struct error *error)
-{
-    static const struct head nothing;
-    struct error ignored;
-
-    if (!hold_note(commit->hold, commit->batch ? &commit->batch->before : &nothing, error))
-        return false;
-    bool ok = change_files(committer, commit, error);
-    commit->news = news_tell(committer->news, path_of(commit));
-    if (ok || commit->undone)
-        (void)!hold_forget(commit->hold, &ignored);
-    return ok;
-}
-
-/* Only what failed is an error: on the way there are failures that mean nothing. */
-static void apply_commit(struct committer *committer, struct commit *commit)
-{
-    struct error error;
-
-    commit->written = commit->undone = true;
-    if (commit->hold ? change_held_files(committer, commit, &error)
-                     : change_files(committer, commit, &error))
-        return;
-    commit->torn = !commit->undone;
-    /* Without its index the collection is deleted; the next start removes the rest of it. */
-    if (commit->torn && commit->deletion)
-        return;
-    cancel_commit(committer, commit);
-    commit->error = error;
-    if (!commit->undone)
-        commit->error.code = ERROR_IO; /* a full disk would mean that nothing was stored */
-}
-
-static void run_group(struct offload_job *job)
-{
-    struct group *group = OWNER_OF(job, struct group, job);
-    struct error error;
-
-    write_group(group);
-    for (struct list *node = group->commits.next; node != &group->commits; node = node->next) {
-        struct commit *commit = commit_of(node);
-
-        if (commit->error.code == ERROR_NONE)
-            apply_commit(group->committer, commit);
-    }
-    /* Before somebody else takes the room that a deletion has made. */
-    if (!reserve_make(&group->committer->reserve, group->committer->disk, &error))
-        group->error = error;
-    if (group->committer->news)
-        news_wake_others(group->committer->news);
-}
-
-static void begin_next(struct committer *committer);
+/* --- Groups ---------------------------------------------------------------------------------- */
 
 static struct committer_dirty *new_dirty(struct committer *committer, const char *path)
 {
@@ -284,6 +115,7 @@ static void group_finished(struct offload_job *job)
     struct group *group = OWNER_OF(job, struct group, job);
     struct committer *committer = group->committer;
 
+    take_told(committer, &group->journal, group->started_ms);
     count_group(committer, group);
     while (!list_is_empty(&group->commits)) {
         struct commit *commit = commit_of(group->commits.next);
@@ -304,14 +136,12 @@ static void group_finished(struct offload_job *job)
 
 static void fail_waiting(struct committer *committer)
 {
-    struct error error;
-
     while (!list_is_empty(&committer->waiting)) {
         struct commit *commit = commit_of(committer->waiting.next);
 
         list_remove(&commit->link);
-        error_set(&error, ERROR_NO_MEMORY, "out of memory to write");
-        fail_commit(commit, &error);
+        commit->undone = true;
+        error_set(&commit->error, ERROR_NO_MEMORY, "out of memory to write");
         operation_end(&commit->operation);
     }
 }
@@ -345,14 +175,17 @@ static void begin_group(struct committer *committer)
         fail_waiting(committer);
         return;
     }
-    group->job = (struct offload_job){.run = run_group, .finished = group_finished};
+    group->job = (struct offload_job){.run = group_run, .finished = group_finished};
     group->committer = committer;
     group->started_us = clock_monotonic_us();
+    group->started_ms = clock_monotonic_ms();
     list_init(&group->commits);
     fill_group(committer, group);
     committer->busy = true;
     offload_submit(&committer->journal_thread, &group->job);
 }
+
+/* --- Segments and syncs ---------------------------------------------------------------------- */
 
 /* A full disk may have room again once the old segments are gone. */
 static bool begin_segment(struct committer *committer, struct error *error)
@@ -375,12 +208,14 @@ static void run_rotation(struct offload_job *job)
         committer->rotated.error = error;
     committer->rotated.sound = committer->rotated.error.code == ERROR_NONE &&
                                reserve_make(&committer->reserve, committer->disk, &error);
+    committer->rotated.journal = committer_look_at_journal(committer);
 }
 
 static void rotation_finished(struct offload_job *job)
 {
     struct committer *committer = OWNER_OF(job, struct committer, rotated.job);
 
+    take_told(committer, &committer->rotated.journal, 0);
     committer->sound = committer->rotated.sound;
     if (committer->kept_because)
         error_set(&committer->rotated.error, ERROR_IO,
@@ -402,15 +237,52 @@ static void rotation_finished(struct offload_job *job)
     begin_next(committer);
 }
 
-/* A rotation comes before the next group: under load there is always a next group. */
+static void run_sync(struct offload_job *job)
+{
+    struct committer *committer = OWNER_OF(job, struct committer, synced.job);
+    struct error error;
+
+    committer->synced.error.code = ERROR_NONE;
+    if (!journal_sync(&committer->journal, &error))
+        committer->synced.error = error;
+    committer->synced.journal = committer_look_at_journal(committer);
+}
+
+/* After a failure what is ahead goes into a new segment, with the next group or, because nobody is
+ * sent here who would write one, by the checkpoint that `grown` wakes. */
+static void sync_finished(struct offload_job *job)
+{
+    struct committer *committer = OWNER_OF(job, struct committer, synced.job);
+
+    take_told(committer, &committer->synced.journal, 0);
+    committer->busy = false;
+    if (committer->synced.error.code != ERROR_NONE) {
+        committer->sound = false;
+    }
+    if (committer->synced.waiter)
+        operation_end(committer->synced.waiter);
+    committer->synced.waiter = NULL;
+    begin_next(committer);
+    if (committer->grown)
+        committer->grown(committer->grown_context);
+}
+
+static void begin_job(struct committer *committer, bool *wanted, struct offload_job *job)
+{
+    *wanted = false;
+    committer->busy = true;
+    offload_submit(&committer->journal_thread, job);
+}
+
+/* These come before the next group: under load there is always a next group. */
 static void begin_next(struct committer *committer)
 {
     if (committer->busy)
         return;
-    if (committer->rotated.wanted) {
-        committer->rotated.wanted = false;
-        committer->busy = true;
-        offload_submit(&committer->journal_thread, &committer->rotated.job);
+    if (committer->synced.wanted) {
+        begin_job(committer, &committer->synced.wanted, &committer->synced.job);
+    } else if (committer->rotated.wanted) {
+        begin_job(committer, &committer->rotated.wanted, &committer->rotated.job);
     } else if (!list_is_empty(&committer->waiting)) {
         begin_group(committer);
     }
@@ -443,15 +315,29 @@ bool committer_open(struct committer *committer, struct loop *loop, struct disk 
     deferred_init(&committer->begin, begin_after_turn);
     committer->rotated.job =
         (struct offload_job){.run = run_rotation, .finished = rotation_finished};
+    committer->synced.job = (struct offload_job){.run = run_sync, .finished = sync_finished};
     committer->stats.last_checkpoint_ms = clock_monotonic_ms();
     committer->sound = reserve_make(&committer->reserve, disk, &cause);
     if (table_init(&committer->dirty, error) && open_journal(committer, error) &&
-        offload_open(&committer->journal_thread, loop, 1, error))
+        offload_open(&committer->journal_thread, loop, 1, error)) {
+        committer->told = committer_look_at_journal(committer);
         return true;
+    }
     journal_close(&committer->journal);
     table_clear(&committer->dirty);
     *committer = (struct committer){0};
     return false;
+}
+
+static void begin_soon(struct committer *committer)
+{
+    if (!committer->busy && !deferred_is_pending(&committer->begin))
+        loop_run_soon(committer->loop, &committer->begin);
+}
+
+void committer_relax(struct committer *committer)
+{
+    committer->is_relaxed = true;
 }
 
 static void leave_commit(struct operation *operation)
@@ -462,20 +348,19 @@ static void leave_commit(struct operation *operation)
 enum step committer_start(struct committer *committer, struct commit *commit, struct task *task)
 {
     list_append(&committer->waiting, &commit->link);
-    if (!committer->busy && !deferred_is_pending(&committer->begin))
-        loop_run_soon(committer->loop, &committer->begin);
+    begin_soon(committer);
     return operation_begin(&commit->operation, task, leave_commit);
 }
 
 static void leave_rotation(struct operation *operation)
 {
-    struct committer *committer = OWNER_OF(operation, struct checkpoint_wait, operation)->committer;
+    struct committer *committer = OWNER_OF(operation, struct committer_wait, operation)->committer;
 
     committer->rotated.wanted = false;
     committer->rotated.waiter = NULL;
 }
 
-enum step committer_rotate(struct committer *committer, struct checkpoint_wait *wait,
+enum step committer_rotate(struct committer *committer, struct committer_wait *wait,
                            struct task *task)
 {
     enum step outcome = operation_begin(&wait->operation, task, leave_rotation);
@@ -484,8 +369,27 @@ enum step committer_rotate(struct committer *committer, struct checkpoint_wait *
     committer->rotated.error = (struct error){0};
     committer->rotated.waiter = &wait->operation;
     committer->rotated.wanted = true;
-    if (!committer->busy && !deferred_is_pending(&committer->begin))
-        loop_run_soon(committer->loop, &committer->begin);
+    begin_soon(committer);
+    return outcome;
+}
+
+static void leave_sync(struct operation *operation)
+{
+    struct committer *committer = OWNER_OF(operation, struct committer_wait, operation)->committer;
+
+    committer->synced.wanted = false;
+    committer->synced.waiter = NULL;
+}
+
+enum step committer_sync(struct committer *committer, struct committer_wait *wait,
+                         struct task *task)
+{
+    enum step outcome = operation_begin(&wait->operation, task, leave_sync);
+
+    wait->committer = committer;
+    committer->synced.waiter = &wait->operation;
+    committer->synced.wanted = true;
+    begin_soon(committer);
     return outcome;
 }
 
@@ -548,6 +452,9 @@ bool committer_close(struct committer *committer, struct error *error)
     deferred_cancel(&committer->begin);
     offload_close(&committer->journal_thread);
     committer_return_dirty(committer, &committer->rotated.dirty);
+    /* Should the last checkpoint fail the journal is all there is. */
+    struct error ignored;
+    (void)!journal_sync(&committer->journal, &ignored);
     uint64_t next = committer->journal.sequence + 1;
     journal_close(&committer->journal);
     bool ok = sync_all(committer, error) &&

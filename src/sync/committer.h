@@ -2,11 +2,15 @@
  *
  * Commits gather while a group is being written by the journal thread; when it is done, all that
  * gathered is the next group. The thread appends the frames, syncs once, and applies each batch to
- * its database; then the commits end. So an append costs a share of a sync, and the more there are
- * the smaller the share.
+ * its database (group.h); then the commits end. So an append costs a share of a sync, and the more
+ * there are the smaller the share.
+ *
+ * A committer that was relaxed leaves most syncs out; who opens it syncs from time to time
+ * (syncer.h), or leaves that to the checkpoints.
  *
  * Invariants:
- *  1. A commit ends without error only after its frame is durable and its batch is applied.
+ *  1. A commit ends without error only after its frame is durable, unless the committer is relaxed,
+ *     and its batch is applied.
  *  2. Groups are written one after the other, in the order in which they gathered.
  *  3. `dirty` names every collection that was written since the current segment began.
  *  4. Batches are written only while the reserve is there; deletions may use it up. */
@@ -36,14 +40,23 @@ struct commit {
     bool undone;        /* after a failure: nothing of it is left in the database */
     bool torn;          /* after a failure: part of it is, and only a replay can mend that */
     uint64_t news;      /* with a hold: news_tell's answer */
-    struct error error; /* code ERROR_NONE: durable and applied */
+    struct error error; /* code ERROR_NONE: as invariant 1 says */
 };
 
 struct committer_stats {
     uint64_t groups, commits, bytes, failed_groups;
+    uint64_t failed_syncs;                  /* in the background */
     uint64_t group_us_total, group_us_most; /* writing and syncing a group, and applying it */
     uint64_t checkpoints, failed_checkpoints;
     uint64_t last_checkpoint_ms; /* clock_monotonic_ms */
+};
+
+/* How far the journal is, as the journal thread told after its last job. */
+struct committer_told {
+    uint64_t sequence;    /* of the segment being written */
+    uint64_t bytes_ahead; /* written and not synced */
+    bool is_broken;       /* it goes on in a new segment only */
+    struct journal_syncs syncs;
 };
 
 /* A collection written since the segment began: a member of the dirty table. */
@@ -61,8 +74,12 @@ struct committer {
     struct news *news;             /* NULL: the data directory is ours alone */
     struct journal journal;        /* the journal thread's while `busy` */
     struct reserve reserve;        /* likewise */
-    struct list waiting;           /* of struct commit: the next group */
-    bool busy;                     /* a group is being written, or a segment begun */
+    uint64_t counters_ahead;       /* likewise: given out since the last sync */
+    bool is_relaxed;               /* see above */
+    struct committer_told told;
+    uint64_t ahead_since_ms; /* the oldest of told.bytes_ahead; clock_monotonic_ms */
+    struct list waiting;     /* of struct commit: the next group */
+    bool busy;               /* a group is being written, or a segment begun */
     struct table dirty;
     struct list dirty_list;       /* of struct committer_dirty */
     uint64_t segment_bytes;       /* written to the current segment */
@@ -79,14 +96,26 @@ struct committer {
         struct list dirty;
         uint64_t sequence; /* of the new segment */
         bool sound;        /* and the reserve is there */
+        struct committer_told journal;
         struct error error;
     } rotated;
+    struct {
+        struct offload_job job;
+        struct operation *waiter; /* NULL: nobody */
+        bool wanted;              /* as soon as no group is under way */
+        struct committer_told journal;
+        struct error error;
+    } synced;
     struct committer_stats stats;
 };
 
 /* Opens the journal; replay has been done. news: NULL if the data directory is ours alone. */
 MUST_CHECK bool committer_open(struct committer *committer, struct loop *loop, struct disk *disk,
                                struct news *news, struct error *error);
+
+/* From now on appends are answered before they are synced. Only if the data directory is ours
+ * alone: another server would build upon what may get lost, in a journal of its own. */
+void committer_relax(struct committer *committer);
 
 /* Waits for the group under way and closes. Nothing may be waiting. Then, with the journal still in
  * its place, syncs what is dirty and removes the journal, so that the next start has nothing to
@@ -96,8 +125,8 @@ bool committer_close(struct committer *committer, struct error *error);
 /* Returns STEP_WAIT. */
 enum step committer_start(struct committer *committer, struct commit *commit, struct task *task);
 
-/* The checkpoint, waiting for a new segment. */
-struct checkpoint_wait {
+/* Waiting for the journal thread to do something between two groups. */
+struct committer_wait {
     struct operation operation;
     struct committer *committer;
 };
@@ -105,8 +134,19 @@ struct checkpoint_wait {
 /* Goes on in a new segment of the journal, between two groups; returns STEP_WAIT. When the
  * operation has ended, `rotated` says what came of it: error, or in dirty the collections that were
  * written before, to be taken by the caller. One at a time. */
-enum step committer_rotate(struct committer *committer, struct checkpoint_wait *wait,
+enum step committer_rotate(struct committer *committer, struct committer_wait *wait,
                            struct task *task);
+
+/* Syncs what is ahead of the disk, between two groups; returns STEP_WAIT. A failure is told by
+ * `sound`, as if a group had failed. One at a time. */
+enum step committer_sync(struct committer *committer, struct committer_wait *wait,
+                         struct task *task);
+
+/* On the journal thread, at the end of a job. */
+struct committer_told committer_look_at_journal(struct committer *committer);
+
+/* For how long the oldest of what was answered has been ahead of the disk; 0: nothing is. */
+uint64_t committer_unsynced_ms(const struct committer *committer);
 
 /* A checkpoint could not sync a collection. Unless nothing but files or memory were short it must
  * not be tried again: the kernel tells of a failed sync once, takes the pages for clean, and the

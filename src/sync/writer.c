@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "loop/pause.h"
+#include "store/losses.h"
 #include "store/news.h"
 #include "sync/committer.h"
 #include "sync/judge.h"
@@ -245,6 +246,8 @@ static bool begin_batch(struct writer *writer, struct error *error)
         head.crc = index_first_crc(&header);
     }
     batch_begin(&writer->batch, writer->stream->path, &identity, &head, creates);
+    if (!creates && collection->is_behind)
+        batch_jump(&writer->batch);
     return true;
 }
 
@@ -318,7 +321,8 @@ static void take_deletion(struct writer *writer, struct append *append)
         append_finish(append);
         return;
     }
-    *deletion = (struct deletion){.last_counter = collection->head.last_counter,
+    *deletion = (struct deletion){.last_counter = collection->head.last_counter +
+                                                  (collection->is_behind ? LOSSES_JUMP : 0),
                                   .generation = collection->head.generation,
                                   .reason = append->reason};
     append->reason = (struct buf){0};
@@ -382,6 +386,7 @@ static void publish_batch(struct writer *writer)
     struct collection *collection = &writer->stream->collection;
 
     collection->head = writer->batch.after;
+    collection->is_behind = false;
     if (writer->batch.creates) {
         buf_clear(&collection->reason);
         collection->state = COLLECTION_LIVE;

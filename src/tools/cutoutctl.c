@@ -1,4 +1,5 @@
 /* cutoutctl - checks, mends and shows the data of cutoutd, without it. */
+#include "store/losses.h"
 #include "store/repair.h"
 #include "store/walk.h"
 #include "tools/command.h"
@@ -145,11 +146,11 @@ static bool open_disk(const struct command *command, struct disk *disk, struct e
     struct disk look;
 
     if (command->action != COMMAND_REPAIR)
-        return disk_open_to_read(disk, command->data_dir, error);
+        return disk_open_to_read(disk, command->data_dir, error) && losses_read(disk, error);
     if (!disk_open_to_read(&look, command->data_dir, error))
         return false;
     disk_close(&look);
-    return disk_open(disk, command->data_dir, error);
+    return disk_open(disk, command->data_dir, error) && losses_read(disk, error);
 }
 
 static int run(const struct command *command)

@@ -40,7 +40,8 @@ START_TEST(test_directives_defaults_are_good)
     ck_assert_str_eq(settings.listen.items[0], "127.0.0.1:8088");
     ck_assert_str_eq(settings.admin_listen.items[0], "127.0.0.1:8089");
     ck_assert_str_eq(settings.data_dir, "./data");
-    ck_assert_str_eq(directives_durability(&settings), "always");
+    ck_assert_str_eq(settings.durability, "always");
+    ck_assert_int_eq(directives_durability(&settings).mode, DURABILITY_ALWAYS);
     ck_assert_uint_eq(settings.max_post_bytes, 16 << 20);
     ck_assert_uint_eq(settings.max_wait, 55000);
     ck_assert_uint_eq(settings.token_lifetime, 12 * 3600 * 1000);
@@ -129,7 +130,14 @@ static const char *const bad_values[] = {
     "listen localhost:80",
     "listen 127.0.0.1",
     "admin_listen 127.0.0.1:99999",
-    "durability off",
+    "durability sometimes",
+    "durability interval",
+    "durability interval 1",
+    "durability interval 9ms",
+    "durability interval 2h",
+    "durability interval 1s 2s",
+    "durability always 1s",
+    "durability off 1s",
     "base_path sync",
     "base_path /sync/",
     "base_path /",

@@ -23,6 +23,9 @@ int main(void)
     srunner_add_suite(runner, suite_reserve());
     srunner_add_suite(runner, suite_several());
     srunner_add_suite(runner, suite_hold());
+    srunner_add_suite(runner, suite_ahead());
+    srunner_add_suite(runner, suite_losses());
+    srunner_add_suite(runner, suite_jump());
     srunner_add_suite(runner, suite_check());
     srunner_add_suite(runner, suite_repair());
     srunner_add_suite(runner, suite_repair_faults());

@@ -24,5 +24,8 @@ struct Suite *suite_simdisk(void);
 struct Suite *suite_reserve(void);
 struct Suite *suite_several(void);
 struct Suite *suite_hold(void);
+struct Suite *suite_ahead(void);
+struct Suite *suite_losses(void);
+struct Suite *suite_jump(void);
 
 #endif

@@ -2,10 +2,13 @@
 #include "store/repair.h"
 
 #include "store/collection.h"
+#include "store/database.h"
+#include "store/mark.h"
 #include "store/samples.h"
 #include "store/shop.h"
 #include "store/suites.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -341,6 +344,44 @@ START_TEST(test_repair_refuses_what_it_cannot_mend_and_changes_nothing)
 }
 END_TEST
 
+static struct index_header read_header(void)
+{
+    struct index_header header;
+
+    ck_assert(database_read_header(shop.disk, SHELF_PATH, &header, &shop.error));
+    return header;
+}
+
+START_TEST(test_repair_knows_that_what_is_behind_a_loss_may_have_lost_more)
+{
+    shop.disk->losses = 1;
+    shop_flip(SHELF_INDEX, 8 * (INDEX_HEADER_SIZE + 1));
+    shop_run();
+    shop_assert_repaired_on(shop.disk, 0, 0, true);
+    ck_assert_uint_eq(read_header().losses, 1);
+}
+END_TEST
+
+START_TEST(test_repair_goes_on_above_the_floor)
+{
+    struct index_header header = read_header();
+    struct collection collection;
+    struct file index = {0};
+    struct buf text = {0};
+
+    header.floor = 3 * REPAIR_JUMP;
+    ck_assert(file_open(&index, shop.disk, SHELF_INDEX, O_RDWR, &shop.error));
+    ck_assert(mark_write(&index, &header, &shop.error));
+    file_close(&index);
+    shop_flip(SHELF_INDEX, 8 * (INDEX_HEADER_SIZE + 1));
+    shop_run();
+    ck_assert(shop.repair.has_new_id);
+    ck_assert_uint_gt(shop_read_all(shop.disk, &text, &collection), header.floor);
+    collection_clear(&collection);
+    buf_clear(&text);
+}
+END_TEST
+
 Suite *suite_repair(void)
 {
     Suite *suite = suite_create("repair");
@@ -364,6 +405,8 @@ Suite *suite_repair(void)
     tcase_add_test(tests, test_repair_forgets_who_sent_what_is_not_there_as_a_whole);
     tcase_add_test(tests, test_repair_keeps_what_it_replaces);
     tcase_add_test(tests, test_repair_clears_what_lies_about);
+    tcase_add_test(tests, test_repair_knows_that_what_is_behind_a_loss_may_have_lost_more);
+    tcase_add_test(tests, test_repair_goes_on_above_the_floor);
     tcase_add_test(tests, test_repair_refuses_what_it_cannot_mend_and_changes_nothing);
     suite_add_tcase(suite, tests);
     return suite;
