@@ -141,7 +141,10 @@ class Run {
     }
 
     async check(bucket) {
-        const answer = await this.notes(bucket.name).get();
+        let answer;
+        do { /* a deletion that was given up may only now come through */
+            answer = await this.notes(bucket.name).get();
+        } while (answer.status === 503 && answer.json.error === 'busy');
         const what = `${bucket.name}: ${answer.text.slice(0, 300)}`;
         assert.equal(answer.status, 200, what);
         if (answer.json.collection_deleted) {
