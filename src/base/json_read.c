@@ -257,10 +257,19 @@ static const char *follow_byte(struct json_read *json, char byte)
     return NULL;
 }
 
-/* True if the byte leaves the machine as it is, whatever stands before and behind. */
-static bool is_plain(char byte)
+/* How many of these bytes leave the machine as it is. */
+static size_t count_plain(const struct json_read *json, struct str text)
 {
-    return byte != '"' && byte != '\\' && byte != '\v' && byte != '\f';
+    size_t count = 0;
+
+    if (json->escape.state != ESCAPE_NONE || json->escape.after_high)
+        return 0;
+    if (json->in_string)
+        return str_find_either(text, '"', '\\');
+    while (count < text.length && text.data[count] != '"' && text.data[count] != '\v' &&
+           text.data[count] != '\f')
+        count++;
+    return count;
 }
 
 /* How many bytes of the piece are good; what is wrong with the next one, if there is one. */
@@ -269,9 +278,9 @@ static size_t follow_strings(struct json_read *json, struct str piece, const cha
     const char *what;
 
     for (size_t i = 0; i < piece.length; i++) {
-        if (json->escape.state == ESCAPE_NONE && !json->escape.after_high)
-            while (i + 1 < piece.length && is_plain(piece.data[i]))
-                i++;
+        i += count_plain(json, str_slice(piece, i, piece.length));
+        if (i == piece.length)
+            break;
         what = follow_byte(json, piece.data[i]);
         if (what) {
             *wrong = what;

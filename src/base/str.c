@@ -63,3 +63,26 @@ bool str_parse_u64(struct str str, uint64_t most, uint64_t *number)
     *number = value;
     return true;
 }
+
+/* A byte of it is zero: its highest bit is set in the result, and in nothing below it. */
+static uint64_t mark_zeros(uint64_t word)
+{
+    return (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
+}
+
+/* By words until there is one with such a byte, then by bytes: right for any order of bytes. */
+size_t str_find_either(struct str str, char a, char b)
+{
+    const uint64_t every_byte = UINT64_C(0x0101010101010101);
+    uint64_t all_a = every_byte * (unsigned char)a, all_b = every_byte * (unsigned char)b, word;
+    size_t i = 0;
+
+    for (; str.length - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, str.data + i, sizeof word);
+        if (mark_zeros(word ^ all_a) | mark_zeros(word ^ all_b))
+            break;
+    }
+    while (i < str.length && str.data[i] != a && str.data[i] != b)
+        i++;
+    return i;
+}

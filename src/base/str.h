@@ -65,6 +65,9 @@ static inline size_t str_find_byte(struct str str, char byte)
     return found ? (size_t)(found - str.data) : str.length;
 }
 
+/* Where the first of either byte is; str.length: nowhere. */
+size_t str_find_either(struct str str, char a, char b);
+
 /* From start on, at most length bytes; both are clamped. */
 static inline struct str str_slice(struct str str, size_t start, size_t length)
 {

@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <string.h>
+
 enum { LONGEST = 4 }; /* bytes of a character */
 
 /* What may follow a first byte: how many, and within which bounds the first of them stands. */
@@ -28,13 +30,32 @@ static bool begin(struct utf8 *utf8, unsigned char byte)
     return true;
 }
 
+/* Most text is ASCII: as many bytes as are in whole words of it. */
+static size_t count_ascii(const char *text, size_t length)
+{
+    const uint64_t high_bits = UINT64_C(0x8080808080808080);
+    uint64_t word;
+    size_t count = 0;
+
+    while (length - count >= sizeof word) {
+        memcpy(&word, text + count, sizeof word);
+        if (word & high_bits)
+            break;
+        count += sizeof word;
+    }
+    return count;
+}
+
 bool utf8_feed(struct utf8 *utf8, struct str text)
 {
     for (size_t i = 0; i < text.length; i++) {
+        if (utf8->left == 0)
+            i += count_ascii(text.data + i, text.length - i);
+        if (i == text.length)
+            break;
         unsigned char byte = (unsigned char)text.data[i];
-
         if (utf8->left == 0) {
-            if (!begin(utf8, byte))
+            if (byte >= 0x80 && !begin(utf8, byte))
                 return false;
             continue;
         }

@@ -348,14 +348,17 @@ static size_t scan_string(struct objects *objects, struct str rest)
     size_t i = 0;
 
     while (i < rest.length && scan->in_string) {
-        char byte = rest.data[i++];
-
-        if (scan->escaped)
+        if (scan->escaped) {
             scan->escaped = false;
-        else if (byte == '\\')
-            scan->escaped = true;
-        else if (byte == '"')
-            scan->in_string = false;
+            i++;
+            continue;
+        }
+        i += str_find_either(str_slice(rest, i, rest.length), '"', '\\');
+        if (i == rest.length)
+            break;
+        scan->escaped = rest.data[i] == '\\';
+        scan->in_string = scan->escaped;
+        i++;
     }
     buf_append(&objects->text, str_slice(rest, 0, i));
     return i;

@@ -83,6 +83,21 @@ START_TEST(test_utf8_refuses_what_is_not_utf8)
 }
 END_TEST
 
+/* Wherever it stands between whole words of ASCII. */
+START_TEST(test_utf8_finds_a_bad_byte_behind_any_number_of_good_ones)
+{
+    char text[40];
+
+    for (size_t before = 0; before < sizeof text; before++) {
+        for (unsigned byte = 0; byte < 0x100; byte++) {
+            memset(text, 'a', sizeof text);
+            text[before] = (char)byte;
+            ck_assert_int_eq(utf8_check((struct str){text, sizeof text}), byte < 0x80);
+        }
+    }
+}
+END_TEST
+
 START_TEST(test_utf8_accepts_any_mixture_of_lengths)
 {
     ck_assert(utf8_check(STR("a\0\xc3\xa4z\xe2\x82\xac\xf0\x9f\x8d\xaa\xed\x9f\xbf\xee\x80\x80!")));
@@ -152,6 +167,7 @@ Suite *suite_utf8(void)
     tcase_add_test(tests, test_utf8_refuses_every_overlong_form);
     tcase_add_loop_test(tests, test_utf8_refuses_what_is_not_utf8, 0,
                         (int)(sizeof bad / sizeof *bad));
+    tcase_add_test(tests, test_utf8_finds_a_bad_byte_behind_any_number_of_good_ones);
     tcase_add_test(tests, test_utf8_accepts_any_mixture_of_lengths);
     tcase_add_test(tests, test_utf8_feed_does_not_care_where_the_pieces_end);
     tcase_add_test(tests, test_utf8_feed_remembers_bounds_between_pieces);
