@@ -441,33 +441,26 @@ static bool sync_directories(struct disk *disk, const char *path, struct error *
     return true;
 }
 
+static bool sync_data(struct disk *disk, const char *path, uint64_t generation, struct error *error)
+{
+    char name[PATHS_SIZE];
+
+    paths_put_data(name, path, generation);
+    return sync_file(disk, name, error);
+}
+
 static bool sync_others(struct disk *disk, const char *path, uint64_t generation,
                         struct error *error)
 {
     char name[PATHS_SIZE];
 
-    paths_put_data(name, path, generation);
-    if (!sync_file(disk, name, error))
+    if (!sync_data(disk, path, generation, error))
         return false;
     paths_put_info(name, path);
     if (!sync_file(disk, name, error))
         return false;
     paths_put_deleted(name, path);
     return sync_file(disk, name, error) && sync_directories(disk, path, error);
-}
-
-static bool note_synced(struct file *index, uint64_t generation, uint64_t count,
-                        struct error *error)
-{
-    struct index_header header;
-
-    if (!mark_read(index, &header, error))
-        return false;
-    if (header.generation != generation || (header.synced_count >= count && !header.is_torn))
-        return true;
-    if (header.synced_count < count)
-        header.synced_count = count;
-    return mark_write(index, &header, error);
 }
 
 /* Counted before anything is synced: these entries, and so their records, are all there then. */
@@ -481,19 +474,39 @@ static bool count_entries(struct file *index, uint64_t *count, struct error *err
     return true;
 }
 
+/* A mark was written only after all the rest had been synced; since then the two files have grown
+ * and nothing else has changed. */
+static bool sync_live(struct file *index, const char *path, uint64_t generation, uint64_t count,
+                      struct error *error)
+{
+    struct index_header header;
+    uint64_t there;
+
+    if (!mark_read(index, &header, error) || !count_entries(index, &there, error) ||
+        !file_sync(index, error))
+        return false;
+    if (header.synced_count > 0 ? !sync_data(index->disk, path, generation, error)
+                                : !sync_others(index->disk, path, generation, error))
+        return false;
+    if (count > there)
+        count = there;
+    if (header.generation != generation || (header.synced_count >= count && !header.is_torn))
+        return true;
+    if (header.synced_count < count)
+        header.synced_count = count;
+    return mark_write(index, &header, error);
+}
+
 bool collection_sync(struct disk *disk, const char *path, uint64_t generation, uint64_t count,
                      struct error *error)
 {
     char name[PATHS_SIZE];
     struct file index = {0};
-    uint64_t there;
 
     paths_put_index(name, path);
     if (!file_open(&index, disk, name, O_RDWR, error))
         return error->code == ERROR_NOT_FOUND && sync_others(disk, path, generation, error);
-    bool ok = count_entries(&index, &there, error) && file_sync(&index, error) &&
-              sync_others(disk, path, generation, error) &&
-              note_synced(&index, generation, count < there ? count : there, error);
+    bool ok = sync_live(&index, path, generation, count, error);
     file_close(&index);
     return ok;
 }
