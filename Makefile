@@ -387,7 +387,7 @@ lint-self:
 	$(Q)tests/lint/run
 
 # Public only so that tests can do what no program has to.
-FOR_TESTS := clock_hold conf_read_text crc32c_extend_portable
+FOR_TESTS := clock_hold conf_read_text crc32c_extend_portable probe_find_file_system
 
 .PHONY: lint-unused lint-docs lint-tidy lint-cppcheck lint-shell
 lint-unused: all

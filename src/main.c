@@ -1,4 +1,5 @@
 /* cutoutd - keeps the data of offline web apps in sync. */
+#include "app/self_test.h"
 #include "app/server.h"
 
 #include <signal.h>
@@ -45,6 +46,8 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "cutoutd: %s\n\n%s", error.message, options_usage);
         return STATUS_USAGE;
     }
+    if (options.action == ACTION_SELF_TEST)
+        return self_test_run(options.directory, options.as_json);
     if (options_want_conf(&options) &&
         (!directives_read(&settings, options.conf_file, options.instance, &error) ||
          !options_check(&options, &settings, &error))) {

@@ -7,11 +7,14 @@
 
 enum {
     INSTANCES_MOST = 999,
-    PRINT_REFERENCE = 256, /* no letter */
+    PRINT_REFERENCE = 256, /* no letter, like the next */
+    SELF_TEST,
+    AS_JSON,
 };
 
 const char options_usage[] =
     "usage: cutoutd [-c FILE] [-n NUMBER] [-t | -T]\n"
+    "       cutoutd --self-test DIRECTORY [--json]\n"
     "\n"
     "Keeps the data of offline web apps in sync. Runs in the foreground.\n"
     "\n"
@@ -20,6 +23,8 @@ const char options_usage[] =
     "                         becomes in values of the configuration\n"
     "  -t, --test             test the configuration and end\n"
     "  -T, --show             print the configuration that is in effect and end\n"
+    "      --self-test DIR    test whether DIR is fit for a data directory, and how fast it is\n"
+    "      --json             print what the self-test has found as JSON\n"
     "      --print-reference  print every directive with its explanation and default\n"
     "  -h, --help             print this\n"
     "  -V, --version          print the version\n"
@@ -32,6 +37,8 @@ static const struct option long_options[] = {
     {"instance", required_argument, NULL, 'n'},
     {"test", no_argument, NULL, 't'},
     {"show", no_argument, NULL, 'T'},
+    {"self-test", required_argument, NULL, SELF_TEST},
+    {"json", no_argument, NULL, AS_JSON},
     {"print-reference", no_argument, NULL, PRINT_REFERENCE},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -64,6 +71,13 @@ static bool take_option(struct options *options, int option, const char *word, s
     case 'T':
         options->action = ACTION_SHOW;
         return true;
+    case SELF_TEST:
+        options->action = ACTION_SELF_TEST;
+        options->directory = optarg;
+        return true;
+    case AS_JSON:
+        options->as_json = true;
+        return true;
     case PRINT_REFERENCE:
         options->action = ACTION_REFERENCE;
         return true;
@@ -91,6 +105,8 @@ bool options_parse(struct options *options, int argc, char **argv, struct error 
         if (!take_option(options, option, argv[optind - 1], error))
             return false;
     }
+    if (options->as_json && options->action != ACTION_SELF_TEST)
+        return error_set(error, ERROR_CONF, "--json goes with --self-test only");
     if (optind < argc)
         return error_set(error, ERROR_CONF, "unexpected \"%.60s\"", argv[optind]);
     return true;
@@ -128,6 +144,7 @@ void options_print(const struct options *options, const struct settings *setting
     case ACTION_VERSION:
         buf_append_text(out, "cutoutd " CUTOUT_VERSION "\n");
         break;
+    case ACTION_SELF_TEST:
     case ACTION_HELP:
     case ACTION_RUN:
     default:

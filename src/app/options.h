@@ -9,6 +9,7 @@ enum action {
     ACTION_TEST,      /* -t: is the conf good? */
     ACTION_SHOW,      /* -T: what is in effect? */
     ACTION_REFERENCE, /* --print-reference: conf/cutout.conf */
+    ACTION_SELF_TEST, /* --self-test: see self_test.h */
     ACTION_HELP,
     ACTION_VERSION,
 };
@@ -16,6 +17,8 @@ enum action {
 struct options {
     enum action action;
     const char *conf_file; /* NULL: defaults */
+    const char *directory; /* ACTION_SELF_TEST only */
+    bool as_json;          /* likewise */
     unsigned instance;
     bool is_one_of_several; /* -n was given: the data directory may be shared */
 };

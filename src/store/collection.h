@@ -80,8 +80,9 @@ MUST_CHECK bool collection_delete(struct disk *disk, const struct deletion *dele
 
 /* Helper threads only. Syncs what a checkpoint has to make durable at path, whether live, deleted
  * or absent: files and directories up to the data directory, as far as they were not by an earlier
- * call; then, if live and of this generation, notes in the index header that `count` entries are synced (or as many as the index had before, if
- * that is less: a batch may have been undone), and syncs that. */
+ * call; then, if live and of this generation, notes in the index header that `count` entries are
+ * synced (or as many as the index had before, if that is less: a batch may have been undone), and
+ * syncs that. */
 MUST_CHECK bool collection_sync(struct disk *disk, const char *path, uint64_t generation,
                                 uint64_t count, struct error *error);
 

@@ -459,5 +459,5 @@ function printLog(server) {
 
 module.exports = {
     startServer, runToEnd, login, collection, request, queryString, raw, RawConnection,
-    withDeadline, DEADLINE_MS, PATIENCE, ROOT,
+    withDeadline, DEADLINE_MS, PATIENCE, BINARY, ROOT,
 };

@@ -10,6 +10,7 @@ int main(void)
 
     srunner_add_suite(runner, suite_options());
     srunner_add_suite(runner, suite_reload());
+    srunner_add_suite(runner, suite_probe());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

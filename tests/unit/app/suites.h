@@ -7,6 +7,7 @@ struct Suite;
 
 struct Suite *suite_directives(void);
 struct Suite *suite_options(void);
+struct Suite *suite_probe(void);
 struct Suite *suite_reload(void);
 
 #endif

@@ -1,0 +1,13 @@
+/* self_test.h - cutoutd --self-test DIRECTORY: is this a place for a data directory, and how many
+ * appends a second may be expected of it? Runs all of probe.h and prints what came of it; nothing
+ * is left behind, also after SIGINT and SIGTERM. */
+#ifndef APP_SELF_TEST_H
+#define APP_SELF_TEST_H
+
+#include <stdbool.h>
+
+/* Prints to standard output; a line for each check as soon as it is done, or one JSON object.
+ * Returns the exit status: 0 fit, perhaps with warnings; 1 something failed. */
+int self_test_run(const char *directory, bool as_json);
+
+#endif
