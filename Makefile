@@ -86,9 +86,11 @@ FUZZ_TARGETS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*
 BENCH_SOURCES   := $(wildcard tests/bench/*.c)
 SOURCES         := $(PROGRAM_SOURCES) $(ROOM_SOURCES)
 FAULT_SOURCES   := $(wildcard tests/faults/*.c)
-TEST_SOURCES    := $(UNIT_SOURCES) $(FUZZ_SOURCES) $(BENCH_SOURCES) $(FAULT_SOURCES)
+TORTURE_SOURCES := $(wildcard tests/torture/*.c)
+TEST_SOURCES    := $(UNIT_SOURCES) $(FUZZ_SOURCES) $(BENCH_SOURCES) $(FAULT_SOURCES) \
+                   $(TORTURE_SOURCES)
 HEADERS         := $(wildcard src/*/*.h)
-TEST_HEADERS    := $(wildcard tests/unit/*/*.h tests/fuzz/*.h tests/bench/*.h)
+TEST_HEADERS    := $(wildcard tests/unit/*/*.h tests/fuzz/*.h tests/bench/*.h tests/torture/*.h)
 SCRIPTS         := $(wildcard .ci/run deps/install scripts/* tests/lint/run tests/bench/polls tests/bench/appends)
 PROGRAMS        := $(if $(wildcard src/main.c),$(BIN)/cutoutd)
 PROGRAMS        += $(if $(wildcard src/tools/cutoutctl.c),$(BIN)/cutoutctl)
@@ -201,6 +203,7 @@ export KILL_ROUNDS      ?= 200
 PATIENCE_release        := 1
 PATIENCE_valgrind       := 20
 export FAULTS FAULT_SEED FAULT_ONLY
+export POWER_STATES POWER_RUNS POWER_SEED
 export TEST_PATIENCE    := $(or $(PATIENCE_$(VARIANT)),5)
 export CK_TIMEOUT_MULTIPLIER := $(TEST_PATIENCE)
 
@@ -222,6 +225,7 @@ check: test-tools
 	$(AGAIN) check-browser
 	$(AGAIN) check-kill KILL_ROUNDS=$(if $(filter file,$(origin KILL_ROUNDS)),20,$(KILL_ROUNDS))
 	$(AGAIN) check-faults
+	$(AGAIN) check-power
 
 ## Unit tests of all rooms; one room: make run-unit-store
 .PHONY: check-unit $(UNIT_RUNS)
@@ -261,11 +265,36 @@ $(BUILD)/fail.so: tests/faults/fail.c $(BUILD)/flags
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) -D_GNU_SOURCE -fPIC -shared \
 	    $(if $(filter-out release,$(VARIANT)),-DFAIL_NO_MEMORY) -o $@ $<
 
+## Power cuts at POWER_STATES moments of a recorded run; and that left-out syncs are noticed
+.PHONY: check-power
+POWER_PARTS := $(patsubst %,$(BUILD)/%.o,$(basename $(filter-out %/record.c,$(TORTURE_SOURCES))))
+check-power: $(PROGRAMS) $(BUILD)/torture $(BUILD)/record.so
+	$(call say,TEST,power cuts)
+	$(Q)TORTURE=$(abspath $(BUILD)/torture) TORTURE_LIBRARY=$(abspath $(BUILD)/record.so) \
+	    TORTURE_KEEP=$(abspath $(BUILD)/lost) TORTURE_LINK='$(COMPILE) $(LINK_$(VARIANT))' \
+	    TORTURE_PARTS='$(POWER_PARTS) $(call archives,store) $(call libraries,store)' \
+	    $(NODE_TEST) tests/torture/power.test.js
+
+$(BUILD)/torture: $(POWER_PARTS) $(call archives,store)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(call libraries,store)
+
+$(BUILD)/record.so: tests/torture/record.c tests/torture/trace.h $(BUILD)/flags
+	$(call say,LD,$@)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) -D_GNU_SOURCE -fPIC -shared -o $@ $<
+
+# One state again, and what was on the disk then: TRACE, SEED, STATE, and INTO, a new directory.
+.PHONY: power-state
+power-state: $(BUILD)/torture
+	$< -s $(SEED) -k $(STATE) $(addprefix -o ,$(INTO)) $(TRACE)
+
 ## What takes too long for every day
-.PHONY: torture torture-faults torture-kills
-torture: torture-faults torture-kills
+.PHONY: torture torture-faults torture-kills torture-power
+torture: torture-faults torture-kills torture-power
 torture-kills: test-tools
 	$(AGAIN) check-kill KILL_ROUNDS=2000 SEVERAL_KILLS=10000
+torture-power: test-tools
+	$(AGAIN) check-power POWER_RUNS=20 POWER_STATES=5000
 torture-faults: test-tools
 	$(AGAIN) check-faults FAULTS=all
 	$(AGAIN) VARIANT=sanitize check-faults FAULTS=all
@@ -359,7 +388,7 @@ $(BUILD)/bench-%: $(BUILD)/tests/bench/%.o $(call archives,app)
 LINT_C      := $(SOURCES) $(TEST_SOURCES)
 LINT_FORMAT := $(LINT_C) $(HEADERS) $(TEST_HEADERS)
 LINT_TEXT   := $(wildcard *.md docs conf deps scripts client tests/http tests/client tests/browser \
-               tests/faults tests/golden)
+               tests/faults tests/golden tests/torture)
 TIDY_STAMPS := $(SOURCES:%.c=$(BUILD)/%.tidy)
 
 ## Everything a machine can say about the sources

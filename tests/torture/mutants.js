@@ -1,0 +1,49 @@
+/* Lines of the recovery without which something must be lost: each is taken out of a copy of its
+ * file, and the torture test is built with that. `text` stands in the file exactly once. `near`:
+ * half of the states are close to syncs of this kind.
+ *
+ * Not here are checks that no power cut alone can show to be needed, because others stand before
+ * them: the checksums within a batch (its frame has one), of segment headers and of index headers
+ * (a sector is old or new, and zeros have no magic), of collection.json and deleted.json (nobody
+ * reads them before they have been synced or written again), of the entry that a batch goes on from
+ * (below a checkpoint there is one history), and the cut behind the last batch (what no journal has
+ * was never applied). They are for damage and for writes that fail: unit tests of the store flip
+ * every bit, and let every call fail. */
+'use strict';
+
+module.exports = [
+    { name: 'the checksum of a frame', file: 'src/store/segment.c',
+        text: `return bytes_get_u32(head + AT_CRC) == frame_crc(head, segment->id, at, ` +
+            `buf_str(&segment->body))
+               ? SEGMENT_FRAME
+               : SEGMENT_END;`,
+        by: 'return SEGMENT_FRAME;' },
+    { name: 'the rule that an index without a good header is none', file: 'src/store/replay.c',
+        text: 'touched->is_live = ok && index_read_header(bytes, &touched->header, &cause);',
+        by: 'touched->is_live = ok; (void)!index_read_header(bytes, &touched->header, &cause);' },
+    { name: 'the rule that nothing above the checkpoint is trusted', file: 'src/store/replay.c',
+        text: '        head->count > touched->header.synced_count)\n        return true;',
+        by: '        0)\n        return true;' },
+    { name: 'the sync of the journal before it is applied', file: 'src/store/replay.c',
+        text: ' && sync_segments(&replay, error) &&', by: ' &&' },
+    { name: 'the sync of recovered collections', file: 'src/store/replay.c',
+        text: `return cut(disk, name, head->data_end, error) &&
+           collection_sync(disk, touched->path, head->generation, head->count, error);`,
+        by: 'return cut(disk, name, head->data_end, error);' },
+    { name: 'the sync of deleted collections', file: 'src/store/replay.c',
+        text: 'return collection_sync(disk, touched->path, touched->header.generation, 0, error);',
+        by: 'return true;' },
+    { name: 'the rule that collections are finished before the journal goes', file: 'src/store/replay.c',
+        text: 'visit_segments(&replay, replay_frame, error) && finish_collections(&replay, error);',
+        by: 'visit_segments(&replay, replay_frame, error) && journal_remove_before(disk, ' +
+            'replay.segments.last + 1, error) && finish_collections(&replay, error);' },
+    { name: 'the rule that segments go oldest first', file: 'src/store/journal.c', near: 'journal-ended',
+        text: 'segment_put_name(name, list.sequences[i]);\n        ok = disk_unlink',
+        by: 'segment_put_name(name, list.sequences[list.count - 1 - i]);\n        ok = disk_unlink' },
+    { name: 'the rule that a header vouches only for what is synced', file: 'src/store/collection.c',
+        text: `file_sync(&index, error) &&
+              sync_others(disk, path, generation, error) &&
+              note_synced(&index, generation, count < there ? count : there, error);`,
+        by: `note_synced(&index, generation, count < there ? count : there, error) &&
+              sync_others(disk, path, generation, error);` },
+];

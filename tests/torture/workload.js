@@ -1,0 +1,281 @@
+/* A recorded run of the server: clients that append, read and delete, several lives of the server,
+ * most of them ended by SIGKILL, and a trace of all it did to its files and told its clients
+ * (trace.h). What clients do is up to a seed; when which of them gets its turn is not.
+ *
+ *     const { directory, trace } = await record({ seed: 1, lives: 6 });
+ */
+'use strict';
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
+const { startServer, collection, withDeadline } = require('../http/lib/server.js');
+
+const KIND = { sent: 20, delete: 21, stored: 22, refused: 23, deleted: 24, read: 25 };
+const HEADER_SIZE = 24;
+
+/* Syncs take time, so that groups gather and checkpoints overlap with appends. */
+const SYNC_US = 2000;
+const CONF = 'journal_bytes 1m\ncheckpoint_interval 1s\nmax_post_objects 80\naccess_log off\n';
+
+/* Changes of files that a life of the server lasts for at least, and by how many more at most. */
+const LIFE_LEAST = 400;
+const LIFE_MORE = 2600;
+const REQUESTS_OF_CALM_LIFE = 300; /* one that ends by SIGTERM */
+
+/* mulberry32 */
+function randomFrom(seed) {
+    let state = seed >>> 0;
+
+    return (below) => {
+        state = (state + 0x6d2b79f5) >>> 0;
+        let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+        mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+        return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+    };
+}
+
+/* What clients know, in the order in which they know it. */
+class Marks {
+    requests = 0;
+    texts = new Map(); /* id of an object -> it as JSON */
+
+    constructor(file) {
+        this.fd = fs.openSync(file, 'a');
+    }
+
+    write(kind, number, at, text = '') {
+        const body = Buffer.from(text);
+        const record = Buffer.alloc(HEADER_SIZE + body.length);
+        record.writeUInt32LE(record.length, 0);
+        record.writeUInt32LE(kind, 4);
+        record.writeBigUInt64LE(BigInt(number), 8);
+        record.writeBigUInt64LE(BigInt(at), 16);
+        body.copy(record, HEADER_SIZE);
+        assert.equal(fs.writeSync(this.fd, record), record.length);
+    }
+
+    /* Returns the number of the request. */
+    sent(where, seq, objects) {
+        const lines = objects.map((object) => {
+            const text = JSON.stringify(object);
+            this.texts.set(object.id, text);
+            return `${text}\n`;
+        });
+        this.write(KIND.sent, ++this.requests, seq, `${where}\n${lines.join('')}`);
+        return this.requests;
+    }
+
+    read(where, id, pairs) {
+        const lines = pairs.map(([counter, object]) =>
+            `${counter} ${this.texts.get(object.id) ?? JSON.stringify(object)}\n`);
+        this.write(KIND.read, 0, 0, `${where}\n${id}\n${lines.join('')}`);
+    }
+
+    close() {
+        fs.closeSync(this.fd);
+    }
+}
+
+/* A lost connection is part of the game, a wrong answer is not. */
+class Lost extends Error {}
+
+/* One client of one collection. habits: how often, of a hundred requests, it deletes and sends
+ * large objects; after a deletion it rests for less than so many reads; hasSeq: it repeats what was
+ * not answered. */
+class Client {
+    since = 0;
+    id = undefined;
+    seq = 0;
+    made = 0;
+    rests = 0; /* so many turns it only reads */
+    pending = null; /* sent, and not answered */
+
+    constructor(name, email, bucket, habits, marks, random) {
+        Object.assign(this, { name, email, bucket, habits, marks, random });
+        this.where = `app.example/${email}/${bucket}`;
+    }
+
+    connect(server) {
+        this.notes = collection(server, { email: this.email, bucket: this.bucket });
+    }
+
+    async ask(request) {
+        try {
+            return await request();
+        } catch (error) {
+            if (error instanceof assert.AssertionError) throw error;
+            throw new Lost(error.message);
+        }
+    }
+
+    makeObjects() {
+        const kind = this.random(100);
+        const large = kind < this.habits.large;
+        const count = large ? 1 + this.random(3) : kind < 88 ? 1 + this.random(4) : this.random(60);
+        return Array.from({ length: count }, () => ({
+            id: `${this.name}-${++this.made}`,
+            type: ['note', 'list', 'größe "ß"'][this.random(3)],
+            data: (large ? 'long ' : 'é ').repeat(this.random(large ? 10000 : 60)),
+        }));
+    }
+
+    /* One request, or one more attempt at the one before. */
+    async act() {
+        if (this.pending) return this.pending();
+        const number = this.random(100);
+        if (this.rests > 0) {
+            this.rests--;
+            return this.read();
+        }
+        if (number < this.habits.deletes) return this.remove();
+        if (number < 82) return this.append(this.makeObjects());
+        return number < 92 ? this.read() : this.fail();
+    }
+
+    async append(objects) {
+        const seq = this.habits.hasSeq ? ++this.seq : undefined;
+        const params = { since: this.since, collection_id: this.id,
+            client: this.habits.hasSeq ? this.name : undefined, seq };
+        const number = this.marks.sent(this.where, seq ?? 0, objects);
+        /* Without seq, or without id, the server could not know it again. */
+        const attempt = () => this.send(number, params, objects);
+        this.pending = seq && this.id ? attempt : null;
+        return attempt();
+    }
+
+    async send(number, params, objects) {
+        const answer = await this.ask(() => this.notes.post(params, JSON.stringify(objects)));
+        assert.equal(answer.status, 200, answer.text);
+        this.pending = null;
+        const counters = answer.json.object_counters;
+        if (!counters) {
+            this.marks.write(KIND.refused, number, 0);
+            return this.learn(answer.json);
+        }
+        assert.equal(counters.length, objects.length, answer.text);
+        const id = answer.json.collection_id ?? params.collection_id;
+        this.marks.write(KIND.stored, number, 0, [id, ...counters].join(' '));
+        this.id = id;
+        this.since = Math.max(this.since, ...counters);
+    }
+
+    async remove() {
+        const number = ++this.marks.requests;
+        this.marks.write(KIND.delete, number, 0, `${this.where}\n`);
+        this.pending = async () => {
+            const answer = await this.ask(() => this.notes.del({ why: 'no more needed' }));
+            assert.equal(answer.status, 200, answer.text);
+            this.pending = null;
+            this.marks.write(KIND.deleted, number, 0);
+            this.forget();
+            this.rests = this.random(this.habits.rests);
+        };
+        return this.pending();
+    }
+
+    async read() {
+        const answer = await this.ask(() =>
+            this.notes.get({ since: this.since, collection_id: this.id }));
+        if (answer.status === 204) return;
+        assert.equal(answer.status, 200, answer.text);
+        this.learn(answer.json);
+    }
+
+    /* What an answer says about the collection. */
+    learn(answer) {
+        if (answer.collection_deleted) return this.forget();
+        if (answer.collection_changed) this.since = 0;
+        this.id = answer.collection_id ?? this.id;
+        if (!answer.objects?.length) return;
+        this.marks.read(this.where, this.id, answer.objects);
+        this.since = Math.max(this.since, answer.objects.at(-1)[0]);
+    }
+
+    forget() {
+        this.id = undefined;
+        this.since = 0;
+    }
+
+    /* What must be refused and leave no trace. */
+    async fail() {
+        const many = Array.from({ length: 81 }, (_, i) => ({ id: i }));
+        const [body, status] = [['[{"id":"a"', 400], ['[{"id":{}}]', 400],
+            [JSON.stringify(many), 413], ['{}', 400]][this.random(4)];
+        const answer = await this.ask(() => this.notes.post({ since: this.since }, body));
+        assert.equal(answer.status, status, answer.text);
+    }
+}
+
+function makeClients(marks, random) {
+    const calm = { deletes: 0, large: 1, rests: 1, hasSeq: true };
+    const old = { ...calm, hasSeq: false };
+    const fickle = { ...calm, deletes: 12, rests: 2 };
+    const brief = { ...calm, deletes: 40, rests: 16 };
+    const heavy = { ...calm, deletes: 15, large: 80, rests: 6 };
+    const kinds = [['ann', 'notes', calm], ['ann', 'shared', fickle], ['bob', 'notes', old],
+        ['ann', 'shared', calm], ['ann', 'shared', old], ['bob', 'photos', heavy],
+        ['bob', 'drafts', brief], ['eve', 'notes', fickle], ['eve', 'photos', heavy],
+        ['eve', 'drafts', brief], ['eve', 'sketches', brief], ['bob', 'sketches', brief],
+        ['ann', 'all', calm], ['ann', 'all', old]];
+    return kinds.map(([user, bucket, habits], i) =>
+        new Client(`c${i}`, `${user}@example.org`, bucket, habits, marks, random));
+}
+
+/* Until the server is gone, or (if it is not to be killed) has had so many requests. */
+async function live(clients, requests) {
+    let left = requests;
+
+    await Promise.all(clients.map(async (client) => {
+        try {
+            while (left-- > 0) await client.act();
+        } catch (error) {
+            if (!(error instanceof Lost)) throw error;
+        }
+    }));
+}
+
+/* Each life begins with a user that was not there before, who stays. */
+function newcomer(life, marks, random) {
+    return new Client(`n${life}`, `new${life}@example.org`, 'notes',
+        { deletes: 0, large: 1, rests: 1, hasSeq: true }, marks, random);
+}
+
+/* False if it was killed before it could serve: in its recovery, that is. */
+async function startsUp(server) {
+    try {
+        await server.start();
+        return true;
+    } catch (error) {
+        if ((await server.exited).signal !== 'SIGKILL') throw error;
+        return false;
+    }
+}
+
+/* In a directory of its own below `above`: { directory, trace }. library: record.c, built. */
+async function record({ seed, lives, library, above }) {
+    const random = randomFrom(seed);
+    const directory = path.join(fs.realpathSync(above), 'data');
+    const trace = path.join(above, 'trace');
+    fs.mkdirSync(directory);
+    const marks = new Marks(trace);
+    const env = { LD_PRELOAD: library, RECORD_TRACE: trace, RECORD_ROOT: directory,
+        RECORD_SYNC_US: String(SYNC_US) };
+    const clients = makeClients(marks, random);
+    let server;
+    for (let life = 1; life <= lives; life++) {
+        const calm = life === lives || life === 3;
+        env.RECORD_KILL_AT = calm ? '0' : String(LIFE_LEAST + random(LIFE_MORE));
+        server ??= await startServer({ conf: CONF, dataDir: directory, env });
+        if (!server.running && !await startsUp(server)) continue;
+        clients.push(newcomer(life, marks, random));
+        clients.forEach((client) => client.connect(server));
+        await live(clients, calm ? REQUESTS_OF_CALM_LIFE : Infinity);
+        if (calm) await server.stop();
+        else await withDeadline(server.exited, 'waiting for the server to be killed');
+    }
+    marks.close();
+    return { directory, trace };
+}
+
+module.exports = { record };
