@@ -1,5 +1,6 @@
 /* Lines of the recovery without which something must be lost: each is taken out of a copy of its
- * file, and the torture test is built with that. `text` stands in the file exactly once. `near`:
+ * file, and the torture test is built with that. `text` stands in the file exactly once, however it
+ * is broken into lines. `near`:
  * half of the states are close to syncs of this kind.
  *
  * Not here are checks that no power cut alone can show to be needed, because others stand before
@@ -13,34 +14,33 @@
 
 module.exports = [
     { name: 'the checksum of a frame', file: 'src/store/segment.c',
-        text: `return bytes_get_u32(head + AT_CRC) == frame_crc(head, segment->id, at, ` +
-            `buf_str(&segment->body))
-               ? SEGMENT_FRAME
-               : SEGMENT_END;`,
+        text: `return bytes_get_u32(head + AT_CRC) ==
+            frame_crc(head, segment->id, at, buf_str(&segment->body))
+            ? SEGMENT_FRAME : SEGMENT_END;`,
         by: 'return SEGMENT_FRAME;' },
     { name: 'the rule that an index without a good header is none', file: 'src/store/replay.c',
         text: 'touched->is_live = ok && index_read_header(bytes, &touched->header, &cause);',
         by: 'touched->is_live = ok; (void)!index_read_header(bytes, &touched->header, &cause);' },
     { name: 'the rule that nothing above the checkpoint is trusted', file: 'src/store/replay.c',
-        text: '        head->count > touched->header.synced_count)\n        return true;',
-        by: '        0)\n        return true;' },
+        text: ' || head->count > good_count(touched))', by: ')' },
     { name: 'the sync of the journal before it is applied', file: 'src/store/replay.c',
-        text: ' && sync_segments(&replay, error) &&', by: ' &&' },
+        text: ' && sync_journals(&replay, error) &&', by: ' &&' },
     { name: 'the sync of recovered collections', file: 'src/store/replay.c',
-        text: `return cut(disk, name, head->data_end, error) &&
-           collection_sync(disk, touched->path, head->generation, head->count, error);`,
-        by: 'return cut(disk, name, head->data_end, error);' },
+        text: `return database_cut(disk, touched->path, head, error) &&
+            collection_sync(disk, touched->path, head->generation, head->count, error);`,
+        by: 'return database_cut(disk, touched->path, head, error);' },
     { name: 'the sync of deleted collections', file: 'src/store/replay.c',
         text: 'return collection_sync(disk, touched->path, touched->header.generation, 0, error);',
         by: 'return true;' },
     { name: 'the rule that collections are finished before the journal goes', file: 'src/store/replay.c',
-        text: 'visit_segments(&replay, replay_frame, error) && finish_collections(&replay, error);',
-        by: 'visit_segments(&replay, replay_frame, error) && journal_remove_before(disk, ' +
-            'replay.segments.last + 1, error) && finish_collections(&replay, error);' },
-    { name: 'the rule that segments go oldest first', file: 'src/store/journal.c', near: 'journal-ended',
-        text: 'segment_put_name(name, list.sequences[i]);\n        ok = disk_unlink',
-        by: 'segment_put_name(name, list.sequences[list.count - 1 - i]);\n        ok = disk_unlink' },
-    { name: 'the rule that a header vouches only for what is synced', file: 'src/store/collection.c',
+        text: 'visit_frames(&replay, replay_frame, error) && finish_collections(&replay, error);',
+        by: 'visit_frames(&replay, replay_frame, error) && end_journals(&replay, error) && ' +
+            'finish_collections(&replay, error);' },
+    { name: 'the rule that segments go oldest first', file: 'src/store/journal.c',
+        near: 'journal-ended',
+        text: 'directory, list.sequences[i]); ok = disk_unlink',
+        by: 'directory, list.sequences[list.count - 1 - i]); ok = disk_unlink' },
+    { name: 'the rule that a mark vouches only for what is synced', file: 'src/store/collection.c',
         text: `file_sync(&index, error) &&
               sync_others(disk, path, generation, error) &&
               note_synced(&index, generation, count < there ? count : there, error);`,

@@ -88,8 +88,10 @@ function build(mutant) {
     const name = path.join(work, path.basename(mutant.file));
     const program = path.join(work, 'mutant');
 
-    assert.equal(source.split(mutant.text).length, 2, `${mutant.file} has it once`);
-    fs.writeFileSync(name, source.replace(mutant.text, () => mutant.by));
+    const words = mutant.text.split(/\s+/).map((word) => word.replace(/[^\w]/g, '\\$&'));
+    const pattern = new RegExp(words.join('\\s+'), 'g');
+    assert.equal(source.match(pattern)?.length, 1, `${mutant.file} has it once`);
+    fs.writeFileSync(name, source.replace(pattern, () => mutant.by));
     execFileSync('sh', ['-c', `${LINK} -w -o ${program} ${name} ${PARTS}`],
         { cwd: ROOT, stdio: 'inherit' });
     return program;
