@@ -10,6 +10,10 @@
  * RECORD_KILL_AT kills the server (SIGKILL) with its record of that number, before anything else
  * can happen: so the trace tells all that a server did until then.
  *
+ * Several servers may share a trace: RECORD_SERVER, from 0, tells them apart. While one changes
+ * something and notes it the others wait, so that the trace has one order, and it is the true one.
+ * How they tell each other what is new (store/news.h) is left out: nothing of it has to last.
+ *
  * Never part of the product. */
 #include "trace.h"
 
@@ -23,20 +27,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { DESCRIPTORS_MOST = 1 << 16, NAME_SIZE = 4096 };
+enum { NAME_SIZE = 4096 };
 
 enum watched { OTHER = 0, OUR_FILE, OUR_DIRECTORY };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned char watched[DESCRIPTORS_MOST]; /* enum watched */
+static unsigned char watched[TRACE_FILES_MOST]; /* enum watched */
 static const char *root;
 static size_t root_length;
 static int trace_fd = -1;
-static uint64_t syncs;
+static uint64_t server, syncs;
 static unsigned long records, kill_at; /* 0: never */
 static unsigned sync_us_most;
 
@@ -58,6 +63,27 @@ static void give_up(const char *why)
     abort();
 }
 
+static uint64_t file_number(int fd)
+{
+    return server * TRACE_FILES_MOST + (uint64_t)fd;
+}
+
+/* Waits for the other threads, and the other servers. A killed server gives its lock back. */
+static void begin_change(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    while (flock(trace_fd, LOCK_EX) < 0) {
+        if (errno != EINTR)
+            give_up("cannot lock the trace");
+    }
+}
+
+static void end_change(void)
+{
+    (void)flock(trace_fd, LOCK_UN);
+    (void)pthread_mutex_unlock(&lock);
+}
+
 /* Lock held. */
 static void note(enum trace_kind kind, uint64_t number, uint64_t at, const void *bytes,
                  size_t length)
@@ -74,7 +100,7 @@ static void note(enum trace_kind kind, uint64_t number, uint64_t at, const void 
 __attribute__((constructor)) static void begin(void)
 {
     const char *trace = getenv("RECORD_TRACE"), *delay = getenv("RECORD_SYNC_US");
-    const char *killing = getenv("RECORD_KILL_AT");
+    const char *killing = getenv("RECORD_KILL_AT"), *which = getenv("RECORD_SERVER");
 
     root = getenv("RECORD_ROOT");
     if (!root || !trace)
@@ -82,10 +108,20 @@ __attribute__((constructor)) static void begin(void)
     root_length = strlen(root);
     sync_us_most = delay ? (unsigned)strtoul(delay, NULL, 10) : 0;
     kill_at = killing ? strtoul(killing, NULL, 10) : 0;
+    server = which ? strtoul(which, NULL, 10) : 0;
     trace_fd = open_really(AT_FDCWD, trace, O_WRONLY | O_APPEND | O_CLOEXEC, 0);
     if (trace_fd < 0)
         give_up(trace);
-    note(TRACE_START, 0, 0, NULL, 0);
+    begin_change();
+    note(TRACE_START, server, 0, NULL, 0);
+    end_change();
+}
+
+static bool is_news(const char *name)
+{
+    const char *last = strrchr(name, '/');
+
+    return strncmp(name, ".journal/", 9) == 0 && strcmp(last, "/news") == 0;
 }
 
 /* The name of what a descriptor is open for, below the root; NULL: outside of it. */
@@ -129,7 +165,7 @@ static const char *find_name(int directory, const char *given, char name[NAME_SI
 
 static enum watched kind_of(int fd)
 {
-    return trace_fd >= 0 && fd >= 0 && fd < DESCRIPTORS_MOST ? watched[fd] : OTHER;
+    return trace_fd >= 0 && fd >= 0 && fd < TRACE_FILES_MOST ? watched[fd] : OTHER;
 }
 
 /* --- Descriptors ----------------------------------------------------------------------------- */
@@ -140,28 +176,28 @@ static void note_open(int fd, bool is_new, int flags)
     const char *name = name_of(fd, space);
     struct stat info;
 
-    if (fd >= DESCRIPTORS_MOST)
+    if (fd >= TRACE_FILES_MOST)
         give_up("too many descriptors");
     watched[fd] = OTHER;
-    if (!name || fstat(fd, &info) < 0)
+    if (!name || is_news(name) || fstat(fd, &info) < 0)
         return;
     watched[fd] = S_ISDIR(info.st_mode) ? OUR_DIRECTORY : OUR_FILE;
     uint64_t how = (is_new ? TRACE_CREATED : 0u) | (flags & O_TRUNC ? TRACE_EMPTIED : 0u) |
                    (S_ISDIR(info.st_mode) ? TRACE_DIRECTORY : 0u);
-    note(TRACE_OPEN, (uint64_t)fd, how, name, strlen(name));
+    note(TRACE_OPEN, file_number(fd), how, name, strlen(name));
 }
 
 static int open_noting(int directory, const char *name, int flags, mode_t mode)
 {
     if (trace_fd < 0)
         return open_really(directory, name, flags, mode);
-    (void)pthread_mutex_lock(&lock);
+    begin_change();
     bool is_new = flags & O_CREAT && faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
     int fd = open_really(directory, name, flags, mode);
     int errnum = errno;
     if (fd >= 0)
         note_open(fd, is_new, flags);
-    (void)pthread_mutex_unlock(&lock);
+    end_change();
     errno = errnum;
     return fd;
 }
@@ -199,11 +235,11 @@ int close(int fd)
         next = NEXT(close);
     if (kind_of(fd) == OTHER)
         return next(fd);
-    (void)pthread_mutex_lock(&lock);
+    begin_change();
     watched[fd] = OTHER;
-    note(TRACE_CLOSE, (uint64_t)fd, 0, NULL, 0);
+    note(TRACE_CLOSE, file_number(fd), 0, NULL, 0);
     int result = next(fd);
-    (void)pthread_mutex_unlock(&lock);
+    end_change();
     return result;
 }
 
@@ -217,12 +253,12 @@ ssize_t pwrite(int fd, const void *data, size_t length, off_t offset)
         next = NEXT(pwrite);
     if (kind_of(fd) != OUR_FILE)
         return next(fd, data, length, offset);
-    (void)pthread_mutex_lock(&lock);
+    begin_change();
     ssize_t count = next(fd, data, length, offset);
     int errnum = errno;
     if (count > 0)
-        note(TRACE_WRITE, (uint64_t)fd, (uint64_t)offset, data, (size_t)count);
-    (void)pthread_mutex_unlock(&lock);
+        note(TRACE_WRITE, file_number(fd), (uint64_t)offset, data, (size_t)count);
+    end_change();
     errno = errnum;
     return count;
 }
@@ -235,13 +271,13 @@ ssize_t write(int fd, const void *data, size_t length)
         next = NEXT(write);
     if (kind_of(fd) != OUR_FILE)
         return next(fd, data, length);
-    (void)pthread_mutex_lock(&lock);
+    begin_change();
     ssize_t count = next(fd, data, length);
     int errnum = errno;
     if (count > 0)
-        note(TRACE_WRITE, (uint64_t)fd, (uint64_t)(lseek(fd, 0, SEEK_CUR) - count), data,
+        note(TRACE_WRITE, file_number(fd), (uint64_t)(lseek(fd, 0, SEEK_CUR) - count), data,
              (size_t)count);
-    (void)pthread_mutex_unlock(&lock);
+    end_change();
     errno = errnum;
     return count;
 }
@@ -266,12 +302,12 @@ int ftruncate(int fd, off_t length)
         next = NEXT(ftruncate);
     if (kind_of(fd) != OUR_FILE)
         return next(fd, length);
-    (void)pthread_mutex_lock(&lock);
+    begin_change();
     int result = next(fd, length);
     int errnum = errno;
     if (result == 0)
-        note(TRACE_TRUNCATE, (uint64_t)fd, (uint64_t)length, NULL, 0);
-    (void)pthread_mutex_unlock(&lock);
+        note(TRACE_TRUNCATE, file_number(fd), (uint64_t)length, NULL, 0);
+    end_change();
     errno = errnum;
     return result;
 }
@@ -286,14 +322,14 @@ int fallocate(int fd, int mode, off_t offset, off_t length)
         next = NEXT(fallocate);
     if (kind_of(fd) != OUR_FILE)
         return next(fd, mode, offset, length);
-    (void)pthread_mutex_lock(&lock);
+    begin_change();
     int result = next(fd, mode, offset, length);
     int errnum = errno;
     if (result == 0 && (mode & ~FALLOC_FL_KEEP_SIZE) != 0)
         give_up("fallocate: a mode that is not known here");
     if (result == 0 && fstat(fd, &info) == 0)
-        note(TRACE_TRUNCATE, (uint64_t)fd, (uint64_t)info.st_size, NULL, 0);
-    (void)pthread_mutex_unlock(&lock);
+        note(TRACE_TRUNCATE, file_number(fd), (uint64_t)info.st_size, NULL, 0);
+    end_change();
     errno = errnum;
     return result;
 }
@@ -302,10 +338,10 @@ int fallocate(int fd, int mode, off_t offset, off_t length)
 
 static uint64_t note_begin(int fd)
 {
-    (void)pthread_mutex_lock(&lock);
-    uint64_t number = ++syncs;
-    note(TRACE_SYNC_BEGIN, (uint64_t)fd, number, NULL, 0);
-    (void)pthread_mutex_unlock(&lock);
+    begin_change();
+    uint64_t number = ++syncs * TRACE_SERVERS_MOST + server;
+    note(TRACE_SYNC_BEGIN, file_number(fd), number, NULL, 0);
+    end_change();
     return number;
 }
 
@@ -319,10 +355,10 @@ static int sync_noting(int fd, int (*next)(int))
 
     if (sync_us_most > 0)
         (void)usleep((unsigned)(number * 2654435761u >> 8) % sync_us_most);
-    (void)pthread_mutex_lock(&lock);
+    begin_change();
     if (result == 0)
-        note(TRACE_SYNC_END, (uint64_t)fd, number, NULL, 0);
-    (void)pthread_mutex_unlock(&lock);
+        note(TRACE_SYNC_END, file_number(fd), number, NULL, 0);
+    end_change();
     errno = errnum;
     return result;
 }
@@ -358,13 +394,13 @@ int renameat(int from_directory, const char *from, int to_directory, const char 
     const char *new = find_name(to_directory, to, more_space);
     if (!old || !new)
         return next(from_directory, from, to_directory, to);
-    (void)pthread_mutex_lock(&lock);
+    begin_change();
     int result = next(from_directory, from, to_directory, to);
     int errnum = errno;
     int length = snprintf(both, sizeof both, "%s%c%s", old, '\0', new);
     if (result == 0)
         note(TRACE_RENAME, 0, 0, both, (size_t)length + 1);
-    (void)pthread_mutex_unlock(&lock);
+    end_change();
     errno = errnum;
     return result;
 }
@@ -382,14 +418,14 @@ int unlinkat(int directory, const char *given, int flags)
     if (!next)
         next = NEXT(unlinkat);
     const char *name = find_name(directory, given, space);
-    if (!name)
+    if (!name || is_news(name))
         return next(directory, given, flags);
-    (void)pthread_mutex_lock(&lock);
+    begin_change();
     int result = next(directory, given, flags);
     int errnum = errno;
     if (result == 0)
         note(TRACE_UNLINK, 0, 0, name, strlen(name));
-    (void)pthread_mutex_unlock(&lock);
+    end_change();
     errno = errnum;
     return result;
 }
@@ -409,12 +445,12 @@ int mkdirat(int directory, const char *given, mode_t mode)
     const char *name = find_name(directory, given, space);
     if (!name)
         return next(directory, given, mode);
-    (void)pthread_mutex_lock(&lock);
+    begin_change();
     int result = next(directory, given, mode);
     int errnum = errno;
     if (result == 0)
         note(TRACE_MKDIR, 0, 0, name, strlen(name));
-    (void)pthread_mutex_unlock(&lock);
+    end_change();
     errno = errnum;
     return result;
 }

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 enum trace_kind {
-    TRACE_START = 1,      /* of a server; descriptors of the one before are closed */
+    TRACE_START = 1,      /* number: of the server; its descriptors are closed */
     TRACE_OPEN = 2,       /* number: descriptor; at: TRACE_...; bytes: name */
     TRACE_CLOSE = 3,      /* number: descriptor */
     TRACE_WRITE = 4,      /* number: descriptor; at: offset; bytes: what was written */
@@ -37,6 +37,10 @@ enum trace_kind {
     TRACE_READ = 25,    /* bytes: path, line break, id, line break, then lines: counter, blank,
                            object */
 };
+
+/* A descriptor is that of the server, plus TRACE_FILES_MOST times its number; a sync is of the
+ * server that is the remainder by TRACE_SERVERS_MOST. */
+enum { TRACE_SERVERS_MOST = 4, TRACE_FILES_MOST = 1024 };
 
 enum { TRACE_CREATED = 1, TRACE_EMPTIED = 2, TRACE_DIRECTORY = 4 };
 

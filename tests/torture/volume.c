@@ -157,7 +157,17 @@ struct node *volume_find(const struct volume *volume, const char *name)
     return entry ? entry->node : NULL;
 }
 
-static enum volume_role find_role(const char *name)
+/* In ".journal", or in ".journal/N". */
+static enum volume_role find_journal_role(const char *name, bool is_directory)
+{
+    const char *last = strrchr(name, '/') + 1;
+
+    if (is_directory)
+        return ROLE_JOURNAL;
+    return strcmp(last, "lock") == 0 || strcmp(last, "reserve") == 0 ? ROLE_OTHER : ROLE_SEGMENT;
+}
+
+static enum volume_role find_role(const char *name, bool is_directory)
 {
     static const enum volume_role directories[] = {ROLE_DOMAIN, ROLE_USER, ROLE_BUCKET};
     size_t depth = 0;
@@ -165,7 +175,7 @@ static enum volume_role find_role(const char *name)
     if (strcmp(name, ".journal") == 0)
         return ROLE_JOURNAL;
     if (strncmp(name, ".journal/", 9) == 0)
-        return ROLE_SEGMENT;
+        return find_journal_role(name, is_directory);
     if (name[0] == '.')
         return ROLE_OTHER;
     for (const char *slash = strchr(name, '/'); slash; slash = strchr(name, '/')) {
@@ -178,6 +188,8 @@ static enum volume_role find_role(const char *name)
         return ROLE_INFO;
     if (strncmp(name, "deleted.json", 12) == 0)
         return ROLE_DELETED;
+    if (strcmp(name, "lock") == 0)
+        return ROLE_OTHER;
     return strncmp(name, "database.index", 14) == 0 ? ROLE_INDEX : ROLE_DATA;
 }
 
@@ -188,7 +200,7 @@ struct node *volume_create(struct volume *volume, const char *name, bool is_dire
 
     if (!above || find_entry(&above->names, last, strlen(last)))
         return NULL;
-    struct node *node = volume_add_node(volume, is_directory, find_role(name));
+    struct node *node = volume_add_node(volume, is_directory, find_role(name, is_directory));
     if (!is_directory) {
         node->now = content_make(sizeof *node->now);
         node->now->users = 1;
@@ -208,7 +220,7 @@ bool volume_rename(struct volume *volume, const char *from, const char *to)
 
     if (!node || !above || find_above(volume, to, &new) != above)
         return false;
-    node->role = find_role(to);
+    node->role = find_role(to, node->is_directory);
     change_names(above, old, new, node);
     return true;
 }

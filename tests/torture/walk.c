@@ -19,10 +19,15 @@ void walk_close(struct walk *walk)
     walk->syncs = NULL;
 }
 
-static void start(struct walk *walk)
+/* A server begins: nothing of the one before that had its number is open, or being synced. */
+static bool start(struct walk *walk, uint64_t server)
 {
-    memset(walk->files, 0, sizeof walk->files);
-    walk->sync_count = 0;
+    if (server >= TRACE_SERVERS_MOST)
+        return false;
+    memset(walk->files + server * TRACE_FILES_MOST, 0, TRACE_FILES_MOST * sizeof *walk->files);
+    for (size_t i = server; i < walk->sync_count; i += TRACE_SERVERS_MOST)
+        walk->syncs[i] = (struct walk_sync){0};
+    return true;
 }
 
 static bool open_node(struct walk *walk, const struct trace_record *record, const char *name)
@@ -115,8 +120,7 @@ static bool apply(struct walk *walk, const struct trace_record *record, const ch
     name[length] = '\0';
     switch (record->kind) {
     case TRACE_START:
-        start(walk);
-        return true;
+        return start(walk, record->number);
     case TRACE_OPEN:
         return open_node(walk, record, name);
     case TRACE_RENAME:

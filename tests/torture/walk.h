@@ -5,7 +5,7 @@
 #include "trace.h"
 #include "volume_disk.h"
 
-enum { WALK_FILES_MOST = 1 << 12 };
+enum { WALK_FILES_MOST = TRACE_SERVERS_MOST * TRACE_FILES_MOST };
 
 struct walk_sync {
     struct node *node; /* NULL: not under way, or left out */
@@ -17,7 +17,7 @@ struct walk {
     size_t next; /* record */
     struct volume volume;
     struct node *files[WALK_FILES_MOST]; /* by descriptor */
-    struct walk_sync *syncs;             /* by number, of this server */
+    struct walk_sync *syncs;             /* by number */
     size_t sync_count;
     enum sync_kind left_out; /* these syncs do nothing; SYNC_OTHER: all do what they should */
     uint64_t syncs_of_kind[SYNC_KIND_COUNT];

@@ -2,7 +2,7 @@
  * most of them ended by SIGKILL, and a trace of all it did to its files and told its clients
  * (trace.h). What clients do is up to a seed; when which of them gets its turn is not.
  *
- *     const { directory, trace } = await record({ seed: 1, lives: 6 });
+ *     const { directory, trace } = await record({ seed: 1, lives: 6, library, above });
  */
 'use strict';
 
@@ -13,15 +13,18 @@ const { startServer, collection, withDeadline } = require('../http/lib/server.js
 
 const KIND = { sent: 20, delete: 21, stored: 22, refused: 23, deleted: 24, read: 25 };
 const HEADER_SIZE = 24;
+const BUSY = 503;
 
 /* Syncs take time, so that groups gather and checkpoints overlap with appends. */
 const SYNC_US = 2000;
-const CONF = 'journal_bytes 1m\ncheckpoint_interval 1s\nmax_post_objects 80\naccess_log off\n';
+const CONF = 'dev_login off\ntrusted_user_header X-User\ntrusted_proxies 127.0.0.1\n' +
+    'journal_bytes 1m\ncheckpoint_interval 1s\nmax_post_objects 80\naccess_log off\n';
 
 /* Changes of files that a life of the server lasts for at least, and by how many more at most. */
 const LIFE_LEAST = 400;
 const LIFE_MORE = 2600;
 const REQUESTS_OF_CALM_LIFE = 300; /* one that ends by SIGTERM */
+const REQUESTS_OF_LONG_LIFE = 1200; /* with some checkpoints */
 
 /* mulberry32 */
 function randomFrom(seed) {
@@ -97,16 +100,19 @@ class Client {
     }
 
     connect(server) {
-        this.notes = collection(server, { email: this.email, bucket: this.bucket });
+        this.notes = collection(server, { email: this.email, bucket: this.bucket,
+            headers: { 'X-User': `${this.email}/app.example` } });
     }
 
     async ask(request) {
         try {
-            return await request();
+            const answer = await request();
+            if (answer.status !== BUSY) return answer;
         } catch (error) {
             if (error instanceof assert.AssertionError) throw error;
             throw new Lost(error.message);
         }
+        throw new Lost('another server has the collection');
     }
 
     makeObjects() {
@@ -252,8 +258,8 @@ async function startsUp(server) {
     }
 }
 
-/* In a directory of its own below `above`: { directory, trace }. library: record.c, built. */
-async function record({ seed, lives, library, above }) {
+/* In a directory of its own below `above`, with nothing in it yet. */
+function prepare({ seed, library, above }) {
     const random = randomFrom(seed);
     const directory = path.join(fs.realpathSync(above), 'data');
     const trace = path.join(above, 'trace');
@@ -261,7 +267,12 @@ async function record({ seed, lives, library, above }) {
     const marks = new Marks(trace);
     const env = { LD_PRELOAD: library, RECORD_TRACE: trace, RECORD_ROOT: directory,
         RECORD_SYNC_US: String(SYNC_US) };
-    const clients = makeClients(marks, random);
+    return { random, directory, trace, marks, env, clients: makeClients(marks, random) };
+}
+
+/* One server, several lives: { directory, trace }. library: record.c, built. */
+async function record({ seed, lives, library, above }) {
+    const { random, directory, trace, marks, env, clients } = prepare({ seed, library, above });
     let server;
     for (let life = 1; life <= lives; life++) {
         const calm = life === lives || life === 3;
@@ -270,7 +281,8 @@ async function record({ seed, lives, library, above }) {
         if (!server.running && !await startsUp(server)) continue;
         clients.push(newcomer(life, marks, random));
         clients.forEach((client) => client.connect(server));
-        await live(clients, calm ? REQUESTS_OF_CALM_LIFE : Infinity);
+        const requests = life === 3 ? REQUESTS_OF_LONG_LIFE : REQUESTS_OF_CALM_LIFE;
+        await live(clients, calm ? requests : Infinity);
         if (calm) await server.stop();
         else await withDeadline(server.exited, 'waiting for the server to be killed');
     }
@@ -278,4 +290,62 @@ async function record({ seed, lives, library, above }) {
     return { directory, trace };
 }
 
-module.exports = { record };
+/* Asks now this server, now that, as a balancer might, until nobody is to ask any more. */
+async function wander(client, servers, state) {
+    while (!state.ended) {
+        const running = servers.filter((server) => server.running && server.port);
+        if (running.length === 0) {
+            await new Promise((resolve) => state.waiting.push(resolve));
+            continue;
+        }
+        client.connect(running[state.random(running.length)]);
+        try {
+            for (let left = 1 + state.random(12); left > 0 && !state.ended; left--)
+                await client.act();
+        } catch (error) {
+            if (!(error instanceof Lost)) throw error;
+        }
+    }
+}
+
+function tellStarted(state) {
+    for (const resolve of state.waiting.splice(0)) resolve();
+}
+
+async function liveAndDie(server, lives, state) {
+    for (let life = 0; life < lives; life++) {
+        server.env.RECORD_KILL_AT = String(LIFE_LEAST + state.random(2 * LIFE_MORE));
+        if (!await startsUp(server)) continue;
+        tellStarted(state);
+        await withDeadline(server.exited, 'waiting for a server to be killed');
+    }
+}
+
+/* The same of several servers on one directory, each with so many lives. */
+async function recordSeveral({ seed, lives, servers: count, library, above }) {
+    const { random, directory, trace, marks, env, clients } = prepare({ seed, library, above });
+    const state = { ended: false, waiting: [], random };
+    const servers = [];
+    for (let number = 0; number < count; number++) {
+        const server = await startServer({ conf: CONF, dataDir: directory,
+            args: ['-n', String(number + 1)], env: { ...env, RECORD_SERVER: String(number) } });
+        servers.push(server);
+    }
+    for (const server of servers) await server.stop();
+
+    const asking = Promise.all(clients.map((client) => wander(client, servers, state)));
+    const ending = Promise.all(servers.map((server) => liveAndDie(server, lives, state)));
+    await Promise.race([ending, asking]); /* who asks ends early only if something is wrong */
+    state.ended = true;
+    tellStarted(state);
+    await asking;
+    for (const server of servers) server.env.RECORD_KILL_AT = '0';
+    for (const server of servers) await server.start();
+    clients.forEach((client, i) => client.connect(servers[i % count]));
+    await live(clients, REQUESTS_OF_CALM_LIFE);
+    for (const server of servers) await server.stop();
+    marks.close();
+    return { directory, trace };
+}
+
+module.exports = { record, recordSeveral };
