@@ -204,14 +204,15 @@ static bool load_live(struct collection *collection, struct disk *disk, const ch
     return true;
 }
 
-static bool load_deleted(struct collection *collection, struct disk *disk, const char *path,
-                         struct error *error)
+bool collection_load_deleted(struct collection *collection, struct disk *disk, const char *path,
+                             struct error *error)
 {
     char name[PATHS_SIZE];
     struct buf text = {0};
     struct str reason;
     struct info info;
 
+    *collection = (struct collection){0};
     paths_put_deleted(name, path);
     bool ok = disk_read_file(disk, name, DELETED_MOST, &text, error);
     if (!ok && error->code == ERROR_NOT_FOUND)
@@ -240,7 +241,8 @@ bool collection_load(struct collection *collection, struct disk *disk, const cha
         collection->is_behind = database.is_behind;
         database_close(&database);
     } else {
-        ok = error->code == ERROR_NOT_FOUND && load_deleted(collection, disk, path, error);
+        ok = error->code == ERROR_NOT_FOUND &&
+             collection_load_deleted(collection, disk, path, error);
     }
     if (!ok)
         collection_clear(collection);

@@ -46,6 +46,10 @@ struct collection {
 MUST_CHECK bool collection_load(struct collection *collection, struct disk *disk, const char *path,
                                 struct error *error);
 
+/* What deleted.json says, whether the collection is live or not: deleted, or absent. */
+MUST_CHECK bool collection_load_deleted(struct collection *collection, struct disk *disk,
+                                        const char *path, struct error *error);
+
 /* Of a live one up to a head that is known from somewhere else; nothing behind it is looked at. */
 MUST_CHECK bool collection_load_at(struct collection *collection, struct disk *disk,
                                    const char *path, const struct head *head, struct error *error);

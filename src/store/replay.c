@@ -19,6 +19,7 @@ struct touched {
     struct list link;
     struct index_header header; /* of the live one: as it is on disk */
     struct head head;           /* if is_known */
+    uint64_t ended;             /* what is of this generation, or an earlier one, was deleted */
     bool is_live;
     bool is_known;     /* where it stands: the frames read so far have led there */
     bool is_changed;   /* to be synced at the end */
@@ -80,6 +81,30 @@ static bool forget_cancelled(struct replay *replay, struct touched *touched, str
     return disk_unlink(replay->disk, name, error);
 }
 
+static void note_ended(struct touched *touched, uint64_t generation)
+{
+    if (generation > touched->ended)
+        touched->ended = generation;
+}
+
+/* The frame of a deletion may be gone, with the journal of one of several servers, while journals
+ * of others still have older frames of what was deleted. But then the files tell of it: they were
+ * synced before. A deleted.json that cannot be read was not, and will be written again. */
+static bool read_ended(struct disk *disk, struct touched *touched, struct error *error)
+{
+    struct collection collection;
+
+    if (touched->is_live) {
+        note_ended(touched, touched->header.generation - 1);
+        return true;
+    }
+    if (!collection_load_deleted(&collection, disk, touched->path, error))
+        return error->code == ERROR_DAMAGED;
+    note_ended(touched, collection.head.generation);
+    collection_clear(&collection);
+    return true;
+}
+
 static struct touched *find_touched(struct replay *replay, const char *path, struct error *error)
 {
     struct table_node *node = table_find(&replay->table, str_of(path));
@@ -98,7 +123,8 @@ static struct touched *find_touched(struct replay *replay, const char *path, str
     list_append(&replay->list, &touched->link);
     replay->report->collections++;
     return read_index_header(replay->disk, touched, error) &&
-                   forget_cancelled(replay, touched, error)
+                   forget_cancelled(replay, touched, error) &&
+                   read_ended(replay->disk, touched, error)
                ? touched
                : NULL;
 }
@@ -149,6 +175,7 @@ static bool write_batch(struct replay *replay, struct touched *touched, const st
         touched->header = (struct index_header){.generation = batch->before.generation};
         memcpy(touched->header.id, batch->identity.id, INDEX_ID_SIZE);
         touched->is_made_here = true;
+        note_ended(touched, batch->before.generation - 1);
     }
     touched->is_live = touched->is_known = touched->is_changed = true;
     touched->head = batch->after;
@@ -176,8 +203,7 @@ static bool pass_over_cancelled(struct replay *replay, struct touched *touched,
     return true;
 }
 
-/* If another collection is live here it is a later one, and frames to come tell of the deletion
- * between the two. */
+/* Frames to come may tell of its deletion. */
 static void note_orphan(struct touched *touched, const struct batch *batch)
 {
     if (touched->is_orphaned)
@@ -216,6 +242,37 @@ static bool find_others(struct replay *replay, const struct touched *touched,
     database_close(&database);
     buf_clear(&records);
     return ok || error->code == ERROR_DAMAGED;
+}
+
+/* Is it of a collection that has been deleted? A deletion that does not count (note_survival) may
+ * have left its deleted.json. */
+static bool is_over(const struct replay *replay, const struct touched *touched,
+                    const struct batch *batch)
+{
+    return batch->before.generation <= touched->ended &&
+           !cancels_test(&replay->cancels, batch->identity.id, JOURNAL_CANCEL_DELETION, 0);
+}
+
+/* A collection that is begun where an earlier one is: that was deleted in between, and nothing but
+ * this batch tells of it any more. */
+static bool end_earlier(struct replay *replay, struct touched *touched, const struct batch *batch,
+                        struct error *error)
+{
+    struct deletion deletion = {.generation = touched->header.generation,
+                                .last_counter = batch->before.last_counter};
+    bool undone;
+
+    if (!batch->creates || !touched->is_live ||
+        touched->header.generation >= batch->before.generation)
+        return true;
+    memcpy(deletion.path, touched->path, strlen(touched->path) + 1);
+    memcpy(deletion.id, touched->header.id, INDEX_ID_SIZE);
+    buf_append_text(&deletion.reason, "{}");
+    bool ok = buf_ok(&deletion.reason, error) &&
+              collection_delete(replay->disk, &deletion, &undone, error);
+    deletion_clear(&deletion);
+    touched->is_live = touched->is_known = false;
+    return ok;
 }
 
 /* Each batch was made by a process that had the collection for itself, and from what was there. So
@@ -257,6 +314,10 @@ static bool replay_batch(struct replay *replay, const struct batch *batch, struc
         return false;
     if (cancels_test(&replay->cancels, batch->identity.id, batch->before.count, replay->frame))
         return pass_over_cancelled(replay, touched, batch, error);
+    if (is_over(replay, touched, batch))
+        return true;
+    if (!end_earlier(replay, touched, batch, error))
+        return false;
     if (is_same_id(touched, batch->identity.id) && !touched->is_known &&
         !find_in_index(replay, touched, &batch->after, &is_there, error))
         return false;
@@ -285,10 +346,12 @@ static bool replay_deletion(struct replay *replay, const struct deletion *deleti
     }
     if (touched->is_orphaned && memcmp(touched->orphan_id, deletion->id, INDEX_ID_SIZE) == 0)
         touched->is_orphaned = false;
-    if (touched->is_live && !is_same_id(touched, deletion->id))
+    if (touched->is_live ? !is_same_id(touched, deletion->id)
+                         : deletion->generation < touched->ended)
         return true;
     if (!collection_delete(replay->disk, deletion, &undone, error))
         return false;
+    note_ended(touched, deletion->generation);
     touched->is_live = touched->is_known = false;
     touched->is_changed = true;
     replay->report->deletions++;
