@@ -21,11 +21,10 @@ struct touched {
     struct head head;           /* if is_known */
     uint64_t ended;             /* what is of this generation, or an earlier one, was deleted */
     bool is_live;
-    bool is_known;     /* where it stands: the frames read so far have led there */
-    bool is_changed;   /* to be synced at the end */
-    bool is_made_here; /* by a batch that began it, in this replay */
-    bool is_orphaned;  /* a batch fitted nowhere, and no deletion has explained why */
-    unsigned char orphan_id[INDEX_ID_SIZE];
+    bool is_known;              /* where it stands: the frames read so far have led there */
+    bool is_changed;            /* to be synced at the end */
+    bool is_made_here;          /* by a batch that began it, in this replay */
+    uint64_t orphan_generation; /* of a batch that fitted nowhere; 0: none */
     uint64_t orphan_count;
     char path[];
 };
@@ -87,6 +86,12 @@ static void note_ended(struct touched *touched, uint64_t generation)
         touched->ended = generation;
 }
 
+/* Generations begin at 1. */
+static void note_begun(struct touched *touched, uint64_t generation)
+{
+    note_ended(touched, generation > 0 ? generation - 1 : 0);
+}
+
 /* The frame of a deletion may be gone, with the journal of one of several servers, while journals
  * of others still have older frames of what was deleted. But then the files tell of it: they were
  * synced before. A deleted.json that cannot be read was not, and will be written again. */
@@ -95,7 +100,7 @@ static bool read_ended(struct disk *disk, struct touched *touched, struct error 
     struct collection collection;
 
     if (touched->is_live) {
-        note_ended(touched, touched->header.generation - 1);
+        note_begun(touched, touched->header.generation);
         return true;
     }
     if (!collection_load_deleted(&collection, disk, touched->path, error))
@@ -175,7 +180,7 @@ static bool write_batch(struct replay *replay, struct touched *touched, const st
         touched->header = (struct index_header){.generation = batch->before.generation};
         memcpy(touched->header.id, batch->identity.id, INDEX_ID_SIZE);
         touched->is_made_here = true;
-        note_ended(touched, batch->before.generation - 1);
+        note_begun(touched, batch->before.generation);
     }
     touched->is_live = touched->is_known = touched->is_changed = true;
     touched->head = batch->after;
@@ -203,14 +208,13 @@ static bool pass_over_cancelled(struct replay *replay, struct touched *touched,
     return true;
 }
 
-/* Frames to come may tell of its deletion. */
+/* Frames to come may tell that it does not matter, for the collection was deleted. */
 static void note_orphan(struct touched *touched, const struct batch *batch)
 {
-    if (touched->is_orphaned)
+    if (batch->before.generation <= touched->orphan_generation)
         return;
-    touched->is_orphaned = true;
+    touched->orphan_generation = batch->before.generation;
     touched->orphan_count = batch->before.count;
-    memcpy(touched->orphan_id, batch->identity.id, INDEX_ID_SIZE);
 }
 
 static bool is_at(const struct touched *touched, const struct head *head)
@@ -253,17 +257,16 @@ static bool is_over(const struct replay *replay, const struct touched *touched,
            !cancels_test(&replay->cancels, batch->identity.id, JOURNAL_CANCEL_DELETION, 0);
 }
 
-/* A collection that is begun where an earlier one is: that was deleted in between, and nothing but
- * this batch tells of it any more. */
-static bool end_earlier(struct replay *replay, struct touched *touched, const struct batch *batch,
-                        struct error *error)
+/* A frame tells of a later collection than the one that is live: that was deleted in between, and
+ * nothing else may tell of it any more. */
+static bool end_earlier(struct replay *replay, struct touched *touched, uint64_t generation,
+                        uint64_t last_counter, struct error *error)
 {
     struct deletion deletion = {.generation = touched->header.generation,
-                                .last_counter = batch->before.last_counter};
+                                .last_counter = last_counter};
     bool undone;
 
-    if (!batch->creates || !touched->is_live ||
-        touched->header.generation >= batch->before.generation)
+    if (!touched->is_live || touched->header.generation >= generation)
         return true;
     memcpy(deletion.path, touched->path, strlen(touched->path) + 1);
     memcpy(deletion.id, touched->header.id, INDEX_ID_SIZE);
@@ -316,7 +319,8 @@ static bool replay_batch(struct replay *replay, const struct batch *batch, struc
         return pass_over_cancelled(replay, touched, batch, error);
     if (is_over(replay, touched, batch))
         return true;
-    if (!end_earlier(replay, touched, batch, error))
+    if (batch->creates &&
+        !end_earlier(replay, touched, batch->before.generation, batch->before.last_counter, error))
         return false;
     if (is_same_id(touched, batch->identity.id) && !touched->is_known &&
         !find_in_index(replay, touched, &batch->after, &is_there, error))
@@ -344,11 +348,13 @@ static bool replay_deletion(struct replay *replay, const struct deletion *deleti
         replay->report->cancelled++;
         return true;
     }
-    if (touched->is_orphaned && memcmp(touched->orphan_id, deletion->id, INDEX_ID_SIZE) == 0)
-        touched->is_orphaned = false;
+    if (!end_earlier(replay, touched, deletion->generation, deletion->last_counter, error))
+        return false;
     if (touched->is_live ? !is_same_id(touched, deletion->id)
-                         : deletion->generation < touched->ended)
+                         : deletion->generation < touched->ended) {
+        note_ended(touched, deletion->generation);
         return true;
+    }
     if (!collection_delete(replay->disk, deletion, &undone, error))
         return false;
     note_ended(touched, deletion->generation);
@@ -489,7 +495,7 @@ static bool finish_collections(struct replay *replay, struct error *error)
     for (struct list *node = replay->list.next; node != &replay->list; node = node->next) {
         const struct touched *touched = OWNER_OF(node, struct touched, link);
 
-        if (touched->is_orphaned)
+        if (touched->orphan_generation > touched->ended)
             report_orphan(replay->report, touched);
         if (touched->is_changed && !finish_collection(replay->disk, touched, error))
             return false;

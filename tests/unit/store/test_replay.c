@@ -349,9 +349,9 @@ START_TEST(test_refuses_nothing_of_a_collection_that_was_deleted_later)
 }
 END_TEST
 
-START_TEST(test_does_not_forgive_by_the_deletion_of_another)
+START_TEST(test_does_not_forgive_by_the_deletion_of_one_before)
 {
-    struct deletion deletion = {.generation = 1};
+    struct deletion deletion = {.generation = 0};
     struct buf body = {0};
 
     story_tell_with_checkpoint(&story);
@@ -396,7 +396,7 @@ static void add_refusals(TCase *refusals)
     tcase_add_test(refusals, test_forces_no_frame_on_nothing);
     tcase_add_test(refusals, test_makes_no_collection_over_what_a_checkpoint_vouches_for);
     tcase_add_test(refusals, test_refuses_nothing_of_a_collection_that_was_deleted_later);
-    tcase_add_test(refusals, test_does_not_forgive_by_the_deletion_of_another);
+    tcase_add_test(refusals, test_does_not_forgive_by_the_deletion_of_one_before);
 }
 
 Suite *suite_replay(void)

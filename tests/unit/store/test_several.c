@@ -217,6 +217,108 @@ START_TEST(test_deletion_of_one_who_died_counts_if_nobody_went_on)
 }
 END_TEST
 
+/* The server in this place has checkpointed: all is on disk, and its journal is gone. */
+static void forget_journal(unsigned place)
+{
+    journal_close(&journals[place]);
+    be(place);
+    ck_assert_msg(journal_remove_before(disk, disk->journal, UINT64_MAX, &error), "%s",
+                  error.message);
+}
+
+static void delete_now(unsigned place, const struct head *head)
+{
+    struct deletion deletion = {.last_counter = head->last_counter, .generation = head->generation};
+    struct identity identity = sample_identity(1);
+    bool undone;
+
+    write_deletion(place, head);
+    memcpy(deletion.path, SAMPLE_PATH, sizeof SAMPLE_PATH);
+    memcpy(deletion.id, identity.id, sizeof deletion.id);
+    buf_append(&deletion.reason, STR("{}"));
+    ck_assert(collection_delete(disk, &deletion, &undone, &error));
+    deletion_clear(&deletion);
+}
+
+START_TEST(test_deleted_collection_stays_deleted_when_only_another_journal_tells_of_it)
+{
+    struct head head = begin();
+    struct collection collection;
+
+    write_batch(1, &head, 3, true);
+    delete_now(2, &head);
+    forget_journal(2);
+    collection = replay();
+    ck_assert_int_eq(collection.state, COLLECTION_DELETED);
+    ck_assert_uint_eq(collection.head.last_counter, head.last_counter);
+    collection_clear(&collection);
+}
+END_TEST
+
+START_TEST(test_rest_of_a_deleted_collection_in_another_journal_is_no_damage)
+{
+    struct head head = begin();
+    struct collection collection;
+
+    write_batch(2, &head, 3, true);
+    write_batch(1, &head, 2, true);
+    delete_now(2, &head);
+    forget_journal(2);
+    collection = replay();
+    ck_assert_int_eq(collection.state, COLLECTION_DELETED);
+    collection_clear(&collection);
+}
+END_TEST
+
+/* Its making is in the journal, but what it made has not reached the disk. */
+static struct head begin_later(unsigned place, const struct head *deleted)
+{
+    struct identity identity = sample_identity(2);
+    struct head head = sample_head(&identity, deleted->last_counter);
+    struct index_header header = {0};
+    struct buf body = {0};
+    struct batch batch;
+
+    memcpy(header.id, identity.id, sizeof header.id);
+    header.generation = ++head.generation;
+    head.crc = index_first_crc(&header);
+    batch_begin(&batch, SAMPLE_PATH, &identity, &head, true);
+    sample_append(&batch, 3, 0);
+    batch_write_frame(&batch, &body);
+    write_frame(place, JOURNAL_BATCH, &body);
+    head = batch.after;
+    batch_clear(&batch);
+    return head;
+}
+
+START_TEST(test_batch_that_begins_a_collection_ends_the_one_before)
+{
+    struct head head = begin();
+
+    write_batch(1, &head, 3, true);
+    write_batch(1, &head, 2, true);
+    delete_now(2, &head);
+    forget_journal(2);
+    ck_assert(disk_unlink(disk, SAMPLE_PATH "/deleted.json", &error));
+    head = begin_later(1, &head);
+    assert_replays_to(&head);
+}
+END_TEST
+
+START_TEST(test_batch_that_begins_a_collection_explains_the_rest_of_the_one_before)
+{
+    struct head head = begin();
+
+    write_batch(2, &head, 3, true);
+    write_batch(1, &head, 2, true);
+    delete_now(2, &head);
+    forget_journal(2);
+    ck_assert(disk_unlink(disk, SAMPLE_PATH "/deleted.json", &error));
+    head = begin_later(1, &head);
+    assert_replays_to(&head);
+}
+END_TEST
+
 START_TEST(test_place_is_the_first_that_nobody_has)
 {
     struct place one, two, three;
@@ -270,6 +372,11 @@ Suite *suite_several(void)
     tcase_add_test(tests, test_batch_of_one_who_died_is_there_if_nothing_took_its_place);
     tcase_add_test(tests, test_deletion_of_one_who_died_does_not_count_if_others_went_on);
     tcase_add_test(tests, test_deletion_of_one_who_died_counts_if_nobody_went_on);
+    tcase_add_test(tests,
+                   test_deleted_collection_stays_deleted_when_only_another_journal_tells_of_it);
+    tcase_add_test(tests, test_rest_of_a_deleted_collection_in_another_journal_is_no_damage);
+    tcase_add_test(tests, test_batch_that_begins_a_collection_ends_the_one_before);
+    tcase_add_test(tests, test_batch_that_begins_a_collection_explains_the_rest_of_the_one_before);
     tcase_add_test(tests, test_place_is_the_first_that_nobody_has);
     tcase_add_test(tests, test_place_are_no_more_than_there_can_be);
     suite_add_tcase(suite, tests);
