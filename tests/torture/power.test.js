@@ -2,8 +2,9 @@
  * (torture.c); and that this test can fail: with any one kind of sync left out, and with any one of
  * the lines that recovery relies on (mutants.js), something is found to be lost.
  *
- * POWER_STATES says how many states of each recording are tried (2000), POWER_RUNS how many
- * recordings are made (1), POWER_SEED which (1). A recording in which something was lost is kept. */
+ * POWER_STATES says how many states are tried in a run (2000), half of them of a recording of one
+ * server, half of one of several on one directory; POWER_RUNS says how many runs there are (1),
+ * POWER_SEED which (1). A recording in which something was lost is kept. */
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -14,12 +15,14 @@ const path = require('node:path');
 const { after, before, test } = require('node:test');
 const { ROOT } = require('../http/lib/server.js');
 const mutants = require('./mutants.js');
-const { record } = require('./workload.js');
+const { record, recordSeveral } = require('./workload.js');
 
 const STATES = Number(process.env.POWER_STATES || 2000);
 const RUNS = Number(process.env.POWER_RUNS || 1);
 const SEED = Number(process.env.POWER_SEED || 1);
 const LIVES = 8; /* of the server, in a recording */
+const SERVERS = 4;
+const LIVES_OF_EACH = 3;
 
 /* What is left out has to be noticed within so many states: mostly within the few of the first try.
  * The rarest shows in about one state of 400, so that it stays hidden once in 10^8 recordings. */
@@ -37,42 +40,54 @@ const work = fs.mkdtempSync(path.join(os.tmpdir(), 'cutout-power-'));
 const recordings = [];
 
 /* Resolves with how it ended and what it said. */
-function torture(program, args) {
+function torture(program, args, seed = SEED) {
     const jobs = String(os.availableParallelism());
 
     return new Promise((resolve) => {
-        execFile(program, ['-j', jobs, '-s', String(SEED), ...args], (error, stdout, stderr) =>
+        execFile(program, ['-j', jobs, '-s', String(seed), ...args], (error, stdout, stderr) =>
             resolve({ code: error ? error.code : 0, said: (stdout + stderr).trim() }));
     });
 }
 
-function keep(recording) {
-    const kept = path.join(KEEP, `trace-${process.pid}`);
+function keep(recording, seed) {
+    const kept = path.join(KEEP, path.basename(path.dirname(recording.trace)));
 
     fs.mkdirSync(KEEP, { recursive: true });
     fs.copyFileSync(recording.trace, kept);
-    return `kept: make power-state TRACE=${kept} SEED=${SEED} STATE=...`;
+    return `kept: make power-state TRACE=${kept} SEED=${seed} STATE=...`;
 }
 
-for (let run = 0; run < RUNS; run++) {
-    test(`power cuts in ${STATES} states of recording ${run + 1} lose nothing`, async (t) => {
-        const above = path.join(work, String(run));
-        fs.mkdirSync(above);
-        const recording = await record({ seed: SEED + run, lives: LIVES, library: LIBRARY, above });
+async function tryStates(t, recording, seed) {
+    const states = String(Math.ceil(STATES / 2));
+    const { code, said } = await torture(TORTURE,
+        ['-n', states, '-d', recording.directory, recording.trace], seed);
+    for (const line of said.split('\n')) t.diagnostic(line);
+    assert.equal(code, 0, code === 0 ? '' : `${said}\n${keep(recording, seed)}`);
+}
+
+function testPowerCuts(what, seed, makeRecording) {
+    test(`power cuts of ${what} lose nothing (seed ${seed})`, async (t) => {
+        const above = fs.mkdtempSync(path.join(work, 'recording-'));
+        const recording = await makeRecording({ seed, library: LIBRARY, above });
         recordings.push(recording);
-        const { code, said } = await torture(TORTURE,
-            ['-n', String(STATES), '-d', recording.directory, recording.trace]);
-        for (const line of said.split('\n')) t.diagnostic(line);
-        assert.equal(code, 0, code === 0 ? '' : `${said}\n${keep(recording)}`);
-        if (run > 0) fs.rmSync(above, { recursive: true });
+        await tryStates(t, recording, seed);
+        if (seed > SEED) fs.rmSync(above, { recursive: true });
     });
+}
+
+for (let seed = SEED; seed < SEED + RUNS; seed++) {
+    testPowerCuts('a server', seed, (options) => record({ ...options, lives: LIVES }));
+    testPowerCuts(`${SERVERS} servers`, seed, (options) =>
+        recordSeveral({ ...options, lives: LIVES_OF_EACH, servers: SERVERS }));
 }
 
 async function mustBeNoticed(program, args) {
     let end;
     for (const states of MUTANT_STATES) {
-        end = await torture(program, ['-n', String(states), ...args, recordings[0].trace]);
-        if (end.code === LOST) return;
+        for (const recording of recordings.slice(0, 2)) {
+            end = await torture(program, ['-n', String(states), ...args, recording.trace]);
+            if (end.code === LOST) return;
+        }
     }
     assert.fail(`it was not noticed: ${end.said}`);
 }
