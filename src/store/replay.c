@@ -297,8 +297,10 @@ static bool find_place(struct replay *replay, const struct touched *touched,
             *fits = true;
         else if (is_same)
             *fits = !touched->is_known && touched->header.synced_count == 0;
+        else if (touched->is_made_here)
+            *fits = touched->header.generation == batch->before.generation;
         else
-            *fits = touched->is_made_here && touched->header.generation == batch->before.generation;
+            *is_overtaken = touched->header.generation == batch->before.generation;
         return true;
     }
     if (!is_same)

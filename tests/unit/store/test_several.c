@@ -86,7 +86,7 @@ static void write_batch(unsigned place, struct head *head, unsigned records, boo
 static void write_deletion(unsigned place, const struct head *head)
 {
     struct deletion deletion = {.last_counter = head->last_counter, .generation = head->generation};
-    struct identity identity = sample_identity(1);
+    struct identity identity = sample_identity(head->generation == SAMPLE_GENERATION ? 1 : 2);
     struct buf body = {0};
 
     memcpy(deletion.path, SAMPLE_PATH, sizeof SAMPLE_PATH);
@@ -271,16 +271,16 @@ START_TEST(test_rest_of_a_deleted_collection_in_another_journal_is_no_damage)
 END_TEST
 
 /* Its making is in the journal, but what it made has not reached the disk. */
-static struct head begin_later(unsigned place, const struct head *deleted)
+static struct head begin_other(unsigned place, uint64_t generation, uint64_t last_counter)
 {
     struct identity identity = sample_identity(2);
-    struct head head = sample_head(&identity, deleted->last_counter);
+    struct head head = sample_head(&identity, last_counter);
     struct index_header header = {0};
     struct buf body = {0};
     struct batch batch;
 
     memcpy(header.id, identity.id, sizeof header.id);
-    header.generation = ++head.generation;
+    header.generation = head.generation = generation;
     head.crc = index_first_crc(&header);
     batch_begin(&batch, SAMPLE_PATH, &identity, &head, true);
     sample_append(&batch, 3, 0);
@@ -300,7 +300,7 @@ START_TEST(test_batch_that_begins_a_collection_ends_the_one_before)
     delete_now(2, &head);
     forget_journal(2);
     ck_assert(disk_unlink(disk, SAMPLE_PATH "/deleted.json", &error));
-    head = begin_later(1, &head);
+    head = begin_other(1, SAMPLE_GENERATION + 1, head.last_counter);
     assert_replays_to(&head);
 }
 END_TEST
@@ -314,8 +314,38 @@ START_TEST(test_batch_that_begins_a_collection_explains_the_rest_of_the_one_befo
     delete_now(2, &head);
     forget_journal(2);
     ck_assert(disk_unlink(disk, SAMPLE_PATH "/deleted.json", &error));
-    head = begin_later(1, &head);
+    head = begin_other(1, SAMPLE_GENERATION + 1, head.last_counter);
     assert_replays_to(&head);
+}
+END_TEST
+
+START_TEST(test_collection_of_one_who_died_gives_way_when_the_other_journal_is_gone)
+{
+    struct head head = begin();
+
+    (void)begin_other(1, SAMPLE_GENERATION, 0);
+    write_batch(2, &head, 2, true);
+    ck_assert(collection_sync(disk, SAMPLE_PATH, SAMPLE_GENERATION, head.count, &error));
+    forget_journal(2);
+    assert_replays_to(&head);
+}
+END_TEST
+
+START_TEST(test_deletion_ends_an_earlier_collection)
+{
+    struct head head = begin(), later;
+    struct collection collection;
+
+    write_batch(1, &head, 3, true);
+    later = head;
+    later.generation++;
+    later.last_counter += 5;
+    write_deletion(2, &later);
+    collection = replay();
+    ck_assert_int_eq(collection.state, COLLECTION_DELETED);
+    ck_assert_uint_eq(collection.head.last_counter, later.last_counter);
+    ck_assert_uint_eq(collection.head.generation, later.generation);
+    collection_clear(&collection);
 }
 END_TEST
 
@@ -377,6 +407,8 @@ Suite *suite_several(void)
     tcase_add_test(tests, test_rest_of_a_deleted_collection_in_another_journal_is_no_damage);
     tcase_add_test(tests, test_batch_that_begins_a_collection_ends_the_one_before);
     tcase_add_test(tests, test_batch_that_begins_a_collection_explains_the_rest_of_the_one_before);
+    tcase_add_test(tests, test_collection_of_one_who_died_gives_way_when_the_other_journal_is_gone);
+    tcase_add_test(tests, test_deletion_ends_an_earlier_collection);
     tcase_add_test(tests, test_place_is_the_first_that_nobody_has);
     tcase_add_test(tests, test_place_are_no_more_than_there_can_be);
     suite_add_tcase(suite, tests);
