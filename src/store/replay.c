@@ -310,10 +310,12 @@ static bool find_place(struct replay *replay, const struct touched *touched,
     return *is_overtaken || find_in_index(replay, touched, &batch->before, fits, error);
 }
 
+/* A mark that is relied on is synced before the frames go: a killed process may have left one that
+ * only the kernel's memory has. */
 static bool replay_batch(struct replay *replay, const struct batch *batch, struct error *error)
 {
     struct touched *touched = find_touched(replay, batch->path, error);
-    bool is_there = false, fits, is_overtaken;
+    bool is_there = false, fits = false, is_overtaken = false;
 
     if (!touched)
         return false;
@@ -327,13 +329,13 @@ static bool replay_batch(struct replay *replay, const struct batch *batch, struc
     if (is_same_id(touched, batch->identity.id) && !touched->is_known &&
         !find_in_index(replay, touched, &batch->after, &is_there, error))
         return false;
-    if (is_there)
-        return true;
-    if (!find_place(replay, touched, batch, &fits, &is_overtaken, error))
+    if (!is_there && !find_place(replay, touched, batch, &fits, &is_overtaken, error))
         return false;
     if (fits)
         return write_batch(replay, touched, batch, error);
-    if (!is_overtaken)
+    if (is_there || is_overtaken)
+        touched->is_changed = true;
+    else
         note_orphan(touched, batch);
     return true;
 }

@@ -8,6 +8,7 @@
 #include "store/journals.h"
 #include "store/replay.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -349,6 +350,40 @@ START_TEST(test_deletion_ends_an_earlier_collection)
 }
 END_TEST
 
+static void find_mark(struct simdisk *after, void *context)
+{
+    const struct head *head = context;
+    struct index_header header;
+
+    ck_assert(database_read_header(&after->disk, SAMPLE_PATH, &header, &error));
+    ck_assert_uint_eq(header.synced_count, head->count);
+}
+
+/* One who was killed has written the mark, and not synced it. */
+START_TEST(test_mark_is_synced_before_the_journals_go)
+{
+    enum { MARKS = 2 * INDEX_MARK_SIZE, AT_MARKS = INDEX_HEADER_SIZE - MARKS };
+    const char index[] = SAMPLE_PATH "/database.index";
+    struct head head = begin();
+    struct file file = {0};
+    struct simdisk synced;
+    struct str marks;
+
+    write_batch(1, &head, 3, true);
+    write_batch(2, &head, 2, true);
+    ck_assert(collection_sync(disk, SAMPLE_PATH, head.generation, 0, &error));
+    simdisk_copy(&simdisk, &synced);
+    ck_assert(collection_sync(&synced.disk, SAMPLE_PATH, head.generation, head.count, &error));
+    marks = str_slice(buf_str(simdisk_find(&synced, index)), AT_MARKS, INDEX_HEADER_SIZE);
+    ck_assert(file_open(&file, disk, index, O_RDWR, &error));
+    ck_assert(file_write_at(&file, marks, AT_MARKS, &error));
+    file_close(&file);
+    simdisk_clear(&synced);
+    assert_replays_to(&head);
+    (void)simdisk_visit_crashes(&simdisk, 10, 1, find_mark, &head);
+}
+END_TEST
+
 START_TEST(test_place_is_the_first_that_nobody_has)
 {
     struct place one, two, three;
@@ -409,6 +444,7 @@ Suite *suite_several(void)
     tcase_add_test(tests, test_batch_that_begins_a_collection_explains_the_rest_of_the_one_before);
     tcase_add_test(tests, test_collection_of_one_who_died_gives_way_when_the_other_journal_is_gone);
     tcase_add_test(tests, test_deletion_ends_an_earlier_collection);
+    tcase_add_test(tests, test_mark_is_synced_before_the_journals_go);
     tcase_add_test(tests, test_place_is_the_first_that_nobody_has);
     tcase_add_test(tests, test_place_are_no_more_than_there_can_be);
     suite_add_tcase(suite, tests);
