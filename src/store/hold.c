@@ -206,23 +206,27 @@ static bool look_at_note(struct disk *disk, const char *path, bool *is_set, stru
 }
 
 /* The files are looked at one after the other, while another process may be at work: what does not
- * agree is damage only if it stays so, and nobody says that he is writing. */
+ * agree is damage only if it stays so, and nobody says that he is writing. The note is looked at
+ * last: without one nobody had begun to write when the files were looked at, or has told. */
 bool hold_load(struct collection *collection, struct disk *disk, const char *path,
-               struct error *error)
+               bool *is_being_written, struct error *error)
 {
     struct error cause;
     struct head head;
-    bool is_set;
 
+    *is_being_written = false;
     for (unsigned i = 0; i < LOAD_TRIES; i++) {
-        if (collection_load(collection, disk, path, &cause))
-            return true;
+        bool is_loaded = collection_load(collection, disk, path, &cause);
+
         *error = cause;
-        if (cause.code != ERROR_DAMAGED)
+        if (!is_loaded && cause.code != ERROR_DAMAGED)
             return false;
-        if (!look_at_note(disk, path, &is_set, &head, error))
+        if (!look_at_note(disk, path, is_being_written, &head, error)) {
+            collection_clear(collection);
             return false;
-        if (is_set && collection_load_at(collection, disk, path, &head, error))
+        }
+        if (is_loaded ||
+            (*is_being_written && collection_load_at(collection, disk, path, &head, error)))
             return true;
     }
     *error = cause;

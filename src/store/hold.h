@@ -53,8 +53,9 @@ MUST_CHECK bool hold_sync(struct disk *disk, struct news *news, const char *path
                           uint64_t generation, uint64_t count, struct error *error);
 
 /* collection_load for a reader, who holds nothing: what another process has not written completely
- * is not there for him. */
+ * is not there for him. If *is_being_written it may be the next time, though nobody tells, for who
+ * is writing may be dead: what was loaded is to be used once. */
 MUST_CHECK bool hold_load(struct collection *collection, struct disk *disk, const char *path,
-                          struct error *error);
+                          bool *is_being_written, struct error *error);
 
 #endif

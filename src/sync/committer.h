@@ -28,6 +28,10 @@
 #include "store/reserve.h"
 #include "sync/limits.h"
 
+#include <stdatomic.h>
+
+enum { COMMIT_NEWS = 2 }; /* how often others are told of a commit */
+
 /* What a writer waits for. One of batch and deletion is set; both stay the caller's and unchanged
  * until the end. A commit cannot be cancelled: writers never are. */
 struct commit {
@@ -35,12 +39,13 @@ struct commit {
     struct list link;
     const struct batch *batch;
     const struct deletion *deletion;
-    bool written;       /* it is in the journal */
-    struct hold *hold;  /* NULL: the data directory is ours alone */
-    bool undone;        /* after a failure: nothing of it is left in the database */
-    bool torn;          /* after a failure: part of it is, and only a replay can mend that */
-    uint64_t news;      /* with a hold: news_tell's answer */
-    struct error error; /* code ERROR_NONE: as invariant 1 says */
+    bool written;      /* it is in the journal */
+    struct hold *hold; /* NULL: the data directory is ours alone */
+    bool undone;       /* after a failure: nothing of it is left in the database */
+    bool torn;         /* after a failure: part of it is, and only a replay can mend that */
+    uint64_t news;     /* with a hold: what news_read gave before it was told, COMMIT_NEWS times */
+    atomic_bool is_changing; /* with a hold: its files change, or have: see stream.c */
+    struct error error;      /* code ERROR_NONE: as invariant 1 says */
 };
 
 struct committer_stats {

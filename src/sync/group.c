@@ -206,8 +206,9 @@ static bool change_files(struct committer *committer, struct commit *commit, str
     return database_apply(committer->disk, commit->batch, &commit->undone, error);
 }
 
-/* While the files change a note says so to other processes; they are told before it goes. What is
- * left of a note that could not be removed is settled by the next holder. */
+/* While the files change a note says so to other processes. They are told before, so that nobody
+ * goes by what he remembers when the first sees what has changed, and after; then the note goes.
+ * What is left of a note that could not be removed is settled by the next holder. */
 static bool change_held_files(struct committer *committer, struct commit *commit,
                               struct error *error)
 {
@@ -216,8 +217,10 @@ static bool change_held_files(struct committer *committer, struct commit *commit
 
     if (!hold_note(commit->hold, commit->batch ? &commit->batch->before : &nothing, error))
         return false;
-    bool ok = change_files(committer, commit, error);
+    atomic_store(&commit->is_changing, true);
     commit->news = news_tell(committer->news, path_of(commit));
+    bool ok = change_files(committer, commit, error);
+    (void)news_tell(committer->news, path_of(commit));
     if (ok || commit->undone)
         (void)!hold_forget(commit->hold, &ignored);
     return ok;

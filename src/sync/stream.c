@@ -3,6 +3,7 @@
 #include "store/hold.h"
 #include "store/news.h"
 #include "sync/clients.h"
+#include "sync/committer.h"
 #include "sync/watch.h"
 
 #include <stdlib.h>
@@ -103,12 +104,16 @@ void stream_release(struct stream *stream)
         drop_oldest(streams);
 }
 
-/* False if another server has written to it since it was loaded. */
+/* False if another server has written to it since it was loaded. What we write ourselves the others
+ * see as soon as it is in the files, before our own commit ends: until then our readers go by the
+ * files, too, lest a client who has asked another server sees less here. */
 static bool is_true(const struct stream *stream)
 {
     const struct news *news = stream->streams->news;
 
-    return !news || stream->is_held || news_read(news, stream->path) == stream->seen;
+    if (!news || stream->is_held)
+        return !stream->commit || !atomic_load(&stream->commit->is_changing);
+    return !stream->is_being_written && news_read(news, stream->path) == stream->seen;
 }
 
 bool stream_load(struct stream *stream, struct error *error)
@@ -125,19 +130,20 @@ bool stream_load(struct stream *stream, struct error *error)
     stream->loaded = false;
     if (streams->news) {
         stream->seen = news_read(streams->news, stream->path);
-        stream->loaded = hold_load(&stream->collection, streams->disk, stream->path, error);
+        stream->loaded = hold_load(&stream->collection, streams->disk, stream->path,
+                                   &stream->is_being_written, error);
     } else {
         stream->loaded = collection_load(&stream->collection, streams->disk, stream->path, error);
     }
     return stream->loaded;
 }
 
-/* Our own news count up the counter, too. If it was not as we had seen it, somebody else had news
- * of the same set: then it is loaded anew the next time. */
+/* Our own news count up the counter, too. If it was not as we had seen it, or has got further than
+ * by ours, somebody else had news of the same set: then it is loaded anew the next time. */
 void stream_note_news(struct stream *stream, uint64_t news)
 {
     if (news == stream->seen)
-        stream->seen++;
+        stream->seen += COMMIT_NEWS;
 }
 
 void streams_hear_news(struct streams *streams)

@@ -23,6 +23,7 @@
 #include "sync/limits.h"
 
 struct clients;
+struct commit;
 struct committer;
 struct writer;
 
@@ -53,11 +54,13 @@ struct stream {
     struct writer *writer;        /* NULL: none runs */
     struct list watches;          /* of struct watch (watch.h) */
     struct list on_watched;
-    uint64_t seen;         /* news_read as it was before the collection was loaded */
-    bool is_held;          /* the writer has it for us alone: what is loaded is true */
-    bool closed_to_writes; /* a write failed and could not be undone: until restart */
-    bool damaged;          /* what was read of it did not add up: no writes until restart */
-    bool going;            /* a deletion is being written: its files may be gone already */
+    uint64_t seen;               /* news_read as it was before the collection was loaded */
+    bool is_being_written;       /* hold_load: what is loaded is to be used once */
+    bool is_held;                /* the writer has it for us alone */
+    const struct commit *commit; /* the writer waits for it; NULL: for none */
+    bool closed_to_writes;       /* a write failed and could not be undone: until restart */
+    bool damaged;                /* what was read of it did not add up: no writes until restart */
+    bool going;                  /* a deletion is being written: its files may be gone already */
     unsigned users;
     struct list on_idle;
 };

@@ -364,6 +364,7 @@ static enum step commit_round(struct task *task)
         .hold = writer->stream->is_held ? &writer->hold : NULL,
     };
     writer->stream->going = writer->deletes;
+    writer->stream->commit = &writer->commit;
     return committer_start(writer->stream->streams->committer, &writer->commit, task);
 }
 
@@ -403,6 +404,7 @@ static enum step publish_round(struct task *task)
     struct writer *writer = writer_of(task);
 
     writer->stream->going = false;
+    writer->stream->commit = NULL;
     if (writer->commit.error.code != ERROR_NONE) {
         /* Among several servers the next one to hold it settles it. */
         writer->stream->closed_to_writes = !writer->commit.undone && !writer->commit.hold;

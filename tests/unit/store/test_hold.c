@@ -64,10 +64,13 @@ static void teardown(void)
     ck_assert_int_eq(nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+static bool is_being_written;
+
 static void load_as_reader(const struct head *expected)
 {
     collection_clear(&collection);
-    ck_assert_msg(hold_load(&collection, &two, SAMPLE_PATH, &error), "%s", error.message);
+    ck_assert_msg(hold_load(&collection, &two, SAMPLE_PATH, &is_being_written, &error), "%s",
+                  error.message);
     ck_assert_int_eq(collection.state, COLLECTION_LIVE);
     ck_assert_uint_eq(collection.head.count, expected->count);
     ck_assert_uint_eq(collection.head.crc, expected->crc);
@@ -159,13 +162,37 @@ START_TEST(test_hold_keeps_what_is_complete)
 }
 END_TEST
 
+/* However far he has got: who remembers what he has seen then would never hear of the rest. */
+START_TEST(test_hold_tells_readers_that_somebody_writes)
+{
+    load_as_reader(&head);
+    ck_assert(!is_being_written);
+    ck_assert(hold_take(&hold, &one, SAMPLE_PATH, &error));
+    load_as_reader(&head);
+    ck_assert(!is_being_written);
+    ck_assert(hold_note(&hold, &head, &error));
+    load_as_reader(&head);
+    ck_assert(is_being_written);
+    (void)write_part(20, 0);
+    load_as_reader(&head);
+    ck_assert(is_being_written);
+    struct head after = write_part(1000, 1000);
+    load_as_reader(&after);
+    ck_assert(is_being_written);
+    ck_assert(hold_forget(&hold, &error));
+    load_as_reader(&after);
+    ck_assert(!is_being_written);
+}
+END_TEST
+
 START_TEST(test_hold_does_not_excuse_damage)
 {
     (void)write_part(20, 0); /* without a note */
-    ck_assert(!hold_load(&collection, &two, SAMPLE_PATH, &error));
+    ck_assert(!hold_load(&collection, &two, SAMPLE_PATH, &is_being_written, &error));
     ck_assert_int_eq(error.code, ERROR_DAMAGED);
     ck_assert(hold_take_waiting(&hold, &one, &news_one, SAMPLE_PATH, &error));
-    ck_assert(!hold_load(&collection, &two, SAMPLE_PATH, &error)); /* nothing was cut */
+    ck_assert(!hold_load(&collection, &two, SAMPLE_PATH, &is_being_written,
+                         &error)); /* nothing was cut */
 }
 END_TEST
 
@@ -286,6 +313,7 @@ Suite *suite_hold(void)
     tcase_add_test(tests, test_hold_is_for_one);
     tcase_add_loop_test(tests, test_hold_takes_back_what_is_half_done, 0, 8);
     tcase_add_test(tests, test_hold_keeps_what_is_complete);
+    tcase_add_test(tests, test_hold_tells_readers_that_somebody_writes);
     tcase_add_test(tests, test_hold_does_not_excuse_damage);
     tcase_add_test(tests, test_hold_forgets_a_note);
     tcase_add_test(tests, test_hold_takes_a_torn_note_for_none);
