@@ -204,6 +204,7 @@ PATIENCE_release        := 1
 PATIENCE_valgrind       := 20
 export FAULTS FAULT_SEED FAULT_ONLY
 export POWER_STATES POWER_RUNS POWER_SEED
+export HISTORY_ROUNDS HISTORY_SEED
 export TEST_PATIENCE    := $(or $(PATIENCE_$(VARIANT)),5)
 export CK_TIMEOUT_MULTIPLIER := $(TEST_PATIENCE)
 
@@ -211,7 +212,8 @@ NODE_TEST      := node --test --test-reporter=spec
 HTTP_TESTS     := $(wildcard tests/http/*.js)
 CLIENT_TESTS   := $(wildcard tests/client/*.js)
 BROWSER_TESTS  := $(wildcard tests/browser/*.js)
-KILL_TESTS     := $(wildcard tests/faults/*.js)
+HISTORY_TESTS  := $(wildcard tests/faults/checker.test.js tests/faults/history.test.js)
+KILL_TESTS     := $(filter-out $(HISTORY_TESTS),$(wildcard tests/faults/*.test.js))
 FAULT_TESTS    := $(wildcard tests/faults/syscalls/*.test.js)
 UNIT_RUNS      := $(UNIT_ROOMS:%=run-unit-%)
 FUZZ_REPLAYS   := $(FUZZ_TARGETS:%=replay-%)
@@ -224,6 +226,7 @@ check: test-tools
 	$(AGAIN) check-http
 	$(AGAIN) check-browser
 	$(AGAIN) check-kill KILL_ROUNDS=$(if $(filter file,$(origin KILL_ROUNDS)),20,$(KILL_ROUNDS))
+	$(AGAIN) check-history
 	$(AGAIN) check-faults
 	$(AGAIN) check-power
 
@@ -253,6 +256,11 @@ check-browser: $(PROGRAMS) $(if $(BROWSER_TESTS),$(NODE_MODULES))
 .PHONY: check-kill
 check-kill: $(PROGRAMS)
 	$(call node_tests,$(KILL_TESTS))
+
+## Random histories of many clients, held against the promises of the protocol (HISTORY_ROUNDS=1)
+.PHONY: check-history
+check-history: $(PROGRAMS)
+	$(call node_tests,$(HISTORY_TESTS))
 
 ## Failing system calls, and a full disk: a sample of the first (FAULT_SEED=1, FAULTS=all for all)
 .PHONY: check-faults
@@ -289,8 +297,10 @@ power-state: $(BUILD)/torture
 	$< -s $(SEED) -k $(STATE) $(addprefix -o ,$(INTO)) $(TRACE)
 
 ## What takes too long for every day
-.PHONY: torture torture-faults torture-kills torture-power
-torture: torture-faults torture-kills torture-power
+.PHONY: torture torture-faults torture-kills torture-history torture-power
+torture: torture-faults torture-kills torture-history torture-power
+torture-history: test-tools
+	$(AGAIN) check-history HISTORY_ROUNDS=500
 torture-kills: test-tools
 	$(AGAIN) check-kill KILL_ROUNDS=2000 SEVERAL_KILLS=10000
 torture-power: test-tools
@@ -326,6 +336,7 @@ sanitize: test-tools
 	$(AGAIN) VARIANT=sanitize --output-sync=target all check-unit check-fuzz
 	$(AGAIN) VARIANT=sanitize check-http
 	$(AGAIN) VARIANT=sanitize check-kill KILL_ROUNDS=20
+	$(AGAIN) VARIANT=sanitize check-history
 
 ## Unit tests under ThreadSanitizer
 .PHONY: thread
