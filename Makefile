@@ -218,6 +218,7 @@ FAULT_TESTS    := $(wildcard tests/faults/syscalls/*.test.js)
 UNIT_RUNS      := $(UNIT_ROOMS:%=run-unit-%)
 FUZZ_REPLAYS   := $(FUZZ_TARGETS:%=replay-%)
 NODE_MODULES   := tests/node_modules/.package-lock.json
+CLIENT_MODULES := client/node_modules/.package-lock.json
 
 ## Install what tests need and run all of them (kill -9 tests with fewer rounds)
 .PHONY: check
@@ -242,9 +243,9 @@ $(UNIT_RUNS): run-%: $(BUILD)/%
 check-http: $(PROGRAMS)
 	$(call node_tests,$(or $(TESTS),$(HTTP_TESTS)))
 
-## Tests of the JavaScript client
-.PHONY: check-client
-check-client: $(PROGRAMS)
+## Tests of the JavaScript client, and whether the committed script is what its sources make
+.PHONY: check-client client
+check-client: $(PROGRAMS) $(CLIENT_MODULES)
 	$(call node_tests,$(CLIENT_TESTS))
 
 ## The demo app driven in headless Chromium
@@ -322,9 +323,14 @@ define newline
 
 endef
 
-$(NODE_MODULES): tests/package-lock.json
-	$(call say,NPM,tests)
-	$(Q)npm ci --prefix tests --no-audit --no-fund --loglevel=error
+$(NODE_MODULES) $(CLIENT_MODULES): %/node_modules/.package-lock.json: %/package-lock.json
+	$(call say,NPM,$*)
+	$(Q)npm ci --prefix $* --no-audit --no-fund --loglevel=error
+
+## Make client/dist from client/src (what the server needs of it is committed)
+client: $(CLIENT_MODULES)
+	$(call say,BUILD,client/dist)
+	$(Q)cd client && node build.js
 
 $(BUILD)/replay-%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(call archives,app)
 	$(call say,LD,$@)
@@ -489,7 +495,7 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 PLACE       = $(DESTDIR)$(PREFIX)
 MAN_PAGES  := $(wildcard docs/man/*.[1-8])
-CLIENT     := $(wildcard client/*.js client/*.d.ts)
+CLIENT     := $(wildcard client/dist/syncclient.js)
 
 ## Install into PREFIX (/usr/local), below DESTDIR; an existing conf is left alone
 .PHONY: install

@@ -16,8 +16,9 @@ enum {
 };
 
 /* Where `make install` and where the source tree have it, seen from the executable's directory. */
-static const char *const client_places[] = {
-    "/../share/cutout/syncclient.js", "/../client/syncclient.js", "/../../client/syncclient.js"};
+static const char *const client_places[] = {"/../share/cutout/syncclient.js",
+                                            "/../client/dist/syncclient.js",
+                                            "/../../client/dist/syncclient.js"};
 
 static bool find_client(char path[PATH_MAX])
 {

@@ -1,7 +1,6 @@
-'use strict';
-const test = require('node:test');
-const assert = require('node:assert');
-const {World, PATH} = require('./support/world.js');
+import test from 'node:test';
+import assert from 'node:assert';
+import {World, PATH} from './support/world.js';
 
 const SEEDS = 60;
 const STEPS = 80;

@@ -1,7 +1,6 @@
-'use strict';
-const test = require('node:test');
-const assert = require('node:assert');
-const {World, Sync, FakeApp, outcome, settle} = require('./support/world.js');
+import test from 'node:test';
+import assert from 'node:assert';
+import {World, Sync, FakeApp, outcome, settle} from './support/world.js';
 
 const OKAY = {status: 'okay', email: 'ann@example.com', audience: 'http://app.test',
   auth: {query: {auth: 'T+/='}, headers: {Authorization: 'Bearer T'}}};

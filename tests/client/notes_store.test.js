@@ -1,8 +1,10 @@
-'use strict';
-const test = require('node:test');
-const assert = require('node:assert');
-if (!globalThis.crypto) globalThis.crypto = require('node:crypto').webcrypto; // Node 18 hides it
-const {merge, acknowledge, toObject} = require('../../client/examples/notes/store.js');
+import test from 'node:test';
+import assert from 'node:assert';
+import {webcrypto} from 'node:crypto';
+import store from '../../client/examples/notes/store.js';
+
+if (!globalThis.crypto) globalThis.crypto = webcrypto; // Node 18 hides it
+const {merge, acknowledge, toObject} = store;
 
 const OWNER = 'ann@example.com';
 

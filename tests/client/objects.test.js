@@ -1,7 +1,6 @@
-'use strict';
-const test = require('node:test');
-const assert = require('node:assert');
-const {World, Sync} = require('./support/world.js');
+import test from 'node:test';
+import assert from 'node:assert';
+import {World, Sync} from './support/world.js';
 
 const check = object => Sync.Service.checkObject(object, new Set());
 

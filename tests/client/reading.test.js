@@ -1,7 +1,6 @@
-'use strict';
-const test = require('node:test');
-const assert = require('node:assert');
-const {World, outcome, settle, EMAIL, PATH} = require('./support/world.js');
+import test from 'node:test';
+import assert from 'node:assert';
+import {Sync, World, outcome, settle, EMAIL, PATH} from './support/world.js';
 
 test('addresses a collection by domain, user and bucket, each percent-encoded', async () => {
   const world = new World();
@@ -12,7 +11,6 @@ test('addresses a collection by domain, user and bucket, each percent-encoded', 
 });
 
 test('a bucket may have several segments, or be a template of the whole address', () => {
-  const {Sync} = require('./support/world.js');
   const path = (bucket, user) => Sync.Server.pathOf(bucket, 'app.test', user || EMAIL);
   assert.strictEqual(path('a b/c'), 'app.test/ann%40example.com/a%20b/c');
   assert.strictEqual(path('shared/{user}/{domain}'), 'shared/ann%40example.com/app.test');

@@ -1,7 +1,6 @@
-'use strict';
-const test = require('node:test');
-const assert = require('node:assert');
-const {World, Sync, PATH} = require('./support/world.js');
+import test from 'node:test';
+import assert from 'node:assert';
+import {World, Sync, PATH} from './support/world.js';
 
 const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE;
 

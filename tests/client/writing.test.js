@@ -1,7 +1,6 @@
-'use strict';
-const test = require('node:test');
-const assert = require('node:assert');
-const {World, PATH} = require('./support/world.js');
+import test from 'node:test';
+import assert from 'node:assert';
+import {Sync, World, FakeApp, FakeAuthenticator, PATH} from './support/world.js';
 
 test('much that is pending goes in batches that servers and storages take', async () => {
   const world = new World();
@@ -271,7 +270,6 @@ test('two devices that write in turn end up equal', async () => {
 });
 
 test('the server url of the options wins over the one the file was served from', async () => {
-  const {Sync, FakeApp, FakeAuthenticator} = require('./support/world.js');
   new World();
   const sync = url => new Sync(new FakeApp(), {serverUrl: url, authenticator: new FakeAuthenticator()});
   assert.strictEqual(sync(undefined).server._baseUrl, 'http://sync.test');

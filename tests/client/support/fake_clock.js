@@ -1,4 +1,3 @@
-'use strict';
 /* Time that moves only when a test says so. */
 
 class FakeClock {
@@ -43,4 +42,4 @@ async function settle() {
   for (let i = 0; i < 20; i++) await new Promise(resolve => setImmediate(resolve));
 }
 
-module.exports = {FakeClock, settle};
+export {FakeClock, settle};

@@ -1,4 +1,3 @@
-'use strict';
 /* A cutoutd in a few lines of memory: what docs/protocol.md says of reading, appending, deleting
  * and logging in, without disk, limits or identity checks. Tests make it lose answers, fail and
  * hold requests. */
@@ -217,4 +216,4 @@ function response(status, headers, body) {
   };
 }
 
-module.exports = FakeServer;
+export {FakeServer};

@@ -1,9 +1,8 @@
-'use strict';
 /* One server, one clock, one page, and as many devices as a test needs. */
 
-const Sync = require('../../../client/syncclient.js');
-const FakeServer = require('./fake_server.js');
-const {FakeClock, settle} = require('./fake_clock.js');
+import {Sync} from '../../../client/src/index.js';
+import {FakeServer} from './fake_server.js';
+import {FakeClock, settle} from './fake_clock.js';
 
 const SERVER = 'http://sync.test';
 const EMAIL = 'ann@example.com';
@@ -145,5 +144,6 @@ function outcome(call) {
   return new Promise(resolve => call((error, result) => resolve({error, result})));
 }
 
-module.exports = {Sync, World, FakeApp, FakeAuthenticator, outcome, settle, SERVER, EMAIL,
-  PATH: '/app.test/ann%40example.com/notes'};
+const PATH = '/app.test/ann%40example.com/notes';
+
+export {Sync, World, FakeApp, FakeAuthenticator, outcome, settle, SERVER, EMAIL, PATH};

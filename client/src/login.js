@@ -1,0 +1,130 @@
+/* Who the user is. */
+import {env} from './env.js';
+import {exchange, resolveUrl, REQUEST_SECONDS} from './exchange.js';
+import {LocalStorage} from './storage.js';
+import {deliver, failure, noop, parseJson, queryText} from './tools.js';
+
+/* What the two have in common: POST /verify, the answer kept in storage, watchers. A 401 does not
+ * log out here: the app keeps its user and its pending changes, and the next login goes on. */
+export class Authenticator {
+  constructor(verifyUrl, storage) {
+    this.verifyUrl = verifyUrl || resolveUrl() + '/verify';
+    this.storage = storage || new LocalStorage('sync-auth::');
+    this.domain = env.location ? env.location.hostname : null;
+    this.email = this.authData = null;
+    this._watchers = [];
+  }
+
+  loggedIn() { return Boolean(this.email); }
+
+  /* onlogin(email, authData) and onlogout() are called now, whichever is true, and on each change;
+   * onerror(error) when a login was refused. */
+  watch(options) {
+    this._watchers.push(options);
+    if (options.verifyUrl) this.verifyUrl = options.verifyUrl;
+    if (this.email && options.onlogin) options.onlogin(this.email, this.authData);
+    if (!this.email && options.onlogout) options.onlogout();
+  }
+
+  logout() {
+    this.email = this.authData = null;
+    this.storage.put('authData', null, noop);
+    this._tell('onlogout');
+  }
+
+  modifyUrl(url) {
+    const text = queryText(this._auth().query || {});
+    return text ? url + (url.includes('?') ? '&' : '?') + text : url;
+  }
+
+  /* Headers only where the server named no query: a header costs a preflight. */
+  modifyRequest(request) {
+    const auth = this._auth();
+    if (auth.query && queryText(auth.query)) return;
+    for (const name of Object.keys(auth.headers || {})) {
+      request.setRequestHeader(name, auth.headers[name]);
+    }
+  }
+
+  /* Logs in with an assertion of whatever kind the server takes. */
+  verify(assertion, callback) {
+    return deliver(this._verify(assertion).catch(error => {
+      this._tell('onerror', error);
+      throw error;
+    }), callback);
+  }
+
+  _auth() { return this.authData && this.authData.auth || {}; }
+
+  async _verify(assertion) {
+    const {status, text} = await exchange(this.verifyUrl, {
+      method: 'POST',
+      headers: {'Content-Type': 'application/x-www-form-urlencoded'},
+      body: queryText({assertion: assertion, audience: env.location.origin}),
+    }, REQUEST_SECONDS);
+    const result = parseJson(text) || {};
+    if (result.status !== 'okay') {
+      throw failure(result.error || 'login_failed', result.reason || result.message ||
+        `the server answered ${status} without saying more`, {code: status});
+    }
+    this.storage.put('authData', result, noop); // a full storage is no reason to refuse a login
+    this._setUser(result);
+    return result.email;
+  }
+
+  _setUser(authData) {
+    this.authData = authData;
+    this.email = authData.email;
+    this._tell('onlogin', this.email, authData);
+  }
+
+  _loadFromStorage(callback) {
+    this.storage.get('authData', (...found) => {
+      const authData = found[found.length - 1];
+      if (authData && !this.email) this._setUser(Object.assign({}, authData, {fromCache: true}));
+      if (callback) callback();
+    });
+  }
+
+  _tell(event, ...values) {
+    for (const watcher of this._watchers) {
+      if (watcher[event]) watcher[event](...values);
+    }
+  }
+}
+
+/* Persona/BrowserID: navigator.id must be there, from the browser or a script. */
+export class PersonaAuthenticator extends Authenticator {
+  constructor(verifyUrl, storage, assertion) {
+    super(verifyUrl, storage);
+    if (assertion) this.verify(assertion);
+    else this._loadFromStorage(() => this._watchPersona());
+  }
+
+  request(options) {
+    const id = env.personaId();
+    if (!id) throw new Error('navigator.id is missing: load a BrowserID script, or pass an authenticator');
+    id.request(options);
+  }
+
+  _watchPersona() {
+    const id = env.personaId();
+    if (!id) return;
+    id.watch({loggedInEmail: this.email, onlogin: assertion => this.verify(assertion),
+      onlogout: () => this.logout()});
+  }
+}
+
+/* The development login of a server that was started with one: anyone who has the token printed at
+ * its start can be anybody. request({email}, callback) logs in. */
+export class DevAuthenticator extends Authenticator {
+  constructor(verifyUrl, storage, token) {
+    super(verifyUrl, storage);
+    this.token = token;
+    this._loadFromStorage();
+  }
+
+  request(options, callback) {
+    this.verify(`dev:${this.token}:${options.email}`, callback);
+  }
+}

@@ -1,0 +1,58 @@
+/* The package: what is built from client/src, and what is committed of it. */
+import test, {after, before} from 'node:test';
+import assert from 'node:assert';
+import {execFileSync} from 'node:child_process';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {fileURLToPath} from 'node:url';
+import vm from 'node:vm';
+import {gzipSync} from 'node:zlib';
+
+const CLIENT = fileURLToPath(new URL('../../client/', import.meta.url));
+const MOST_BYTES = 12 * 1024; // compressed
+let built;
+
+const read = (directory, name) => readFileSync(path.join(directory, name), 'utf8');
+
+before(() => {
+  built = mkdtempSync(path.join(tmpdir(), 'cutout-client-'));
+  execFileSync(process.execPath, ['build.js', built], {cwd: CLIENT});
+  writeFileSync(path.join(built, 'package.json'), '{"type": "module"}');
+});
+after(() => rmSync(built, {recursive: true}));
+
+test('the committed script is what the sources make: cd client && npm run build', () => {
+  assert.ok(read(CLIENT + 'dist', 'syncclient.js') === read(built, 'syncclient.js'));
+});
+
+test('it is small', () => {
+  for (const name of ['cutout-sync.min.js', 'syncclient.js']) {
+    const {length} = gzipSync(read(built, name), {level: 9});
+    assert.ok(length < MOST_BYTES, `${name}: ${length} bytes`);
+  }
+});
+
+test('the script has exactly one place for the server to write its address', () => {
+  const text = read(built, 'syncclient.js');
+  const line = 'Sync.baseUrl = null; /* the server that serves this file fills this in */';
+  assert.strictEqual(text.split('\n').filter(found => found === line).length, 1);
+  assert.strictEqual(text.split('Sync.baseUrl = null').length, 2);
+});
+
+test('loaded as a classic script it defines Sync and nothing else', () => {
+  const page = {};
+  page.self = page;
+  vm.runInNewContext(read(built, 'syncclient.js').replace('Sync.baseUrl = null',
+    'Sync.baseUrl = "http://x.test"'), page);
+  assert.deepStrictEqual(Object.keys(page), ['self', 'Sync']);
+  assert.strictEqual(page.Sync.baseUrl, 'http://x.test');
+});
+
+test('all modules say the same names, minified or not', async () => {
+  const [source, whole, small] = await Promise.all([CLIENT + 'src/index.js',
+    path.join(built, 'cutout-sync.js'), path.join(built, 'cutout-sync.min.js')].map(file => import(file)));
+  assert.deepStrictEqual(Object.keys(whole), Object.keys(source));
+  assert.deepStrictEqual(Object.keys(small), Object.keys(source));
+  assert.deepStrictEqual(Object.keys(small.Sync), Object.keys(source.Sync));
+});
