@@ -1,17 +1,26 @@
 const root = typeof self !== 'undefined' ? self : globalThis;
+const {document = null, location = null, navigator = {}, crypto} = root;
+const call = name => (...args) => root[name](...args);
 
 /* All that comes from the surroundings, so that a test can bring its own network, clock and page. */
 export const env = {
-  fetch: (url, init) => root.fetch(url, init),
-  setTimeout: (fn, ms) => root.setTimeout(fn, ms),
-  clearTimeout: id => root.clearTimeout(id),
+  fetch: call('fetch'),
+  setTimeout: call('setTimeout'),
+  clearTimeout: call('clearTimeout'),
+  setInterval: call('setInterval'),
+  clearInterval: call('clearInterval'),
   now: () => Date.now(),
   random: () => Math.random(),
-  randomBytes: bytes => root.crypto.getRandomValues(bytes),
-  localStorage: () => root.localStorage, // a function: merely touching it throws in some browsers
-  location: root.location || null,
-  document: root.document || null,
+  randomBytes: bytes => crypto.getRandomValues(bytes),
+  localStorage: () => root.localStorage, // functions: merely touching it throws in some browsers
+  indexedDB: () => root.indexedDB,
+  location,
+  document,
+  crypto,
   events: root.addEventListener ? root : null,
-  locks: root.document && root.navigator && root.navigator.locks || null,
-  personaId: () => root.navigator && root.navigator.id || null,
+  locks: document && navigator.locks,
+  Channel: document && root.BroadcastChannel,
+  storageManager: navigator.storage,
+  online: () => navigator.onLine !== false,
+  personaId: () => navigator.id,
 };

@@ -9,7 +9,7 @@ export const server = {baseUrl: null};
 
 export function resolveUrl(url) {
   if (/^https?:\/\//i.test(url || '')) return url.replace(/\/+$/, '');
-  const base = (server.baseUrl || env.location && env.location.origin || '').replace(/\/+$/, '');
+  const base = (server.baseUrl || env.location?.origin || '').replace(/\/+$/, '');
   const path = (url || '').replace(/^\/+|\/+$/g, '');
   return path ? base + '/' + path : base;
 }
@@ -18,14 +18,14 @@ export function resolveUrl(url) {
 export async function exchange(url, init, seconds, signal) {
   const aborter = new AbortController();
   const timer = env.setTimeout(() => aborter.abort(), seconds * 1000);
-  if (signal) signal.addEventListener('abort', () => aborter.abort());
+  signal?.addEventListener('abort', () => aborter.abort());
   try {
     const response = await env.fetch(url,
-      Object.assign({cache: 'no-store', signal: aborter.signal}, init));
+      {cache: 'no-store', signal: aborter.signal, ...init});
     return {status: response.status, text: await response.text(),
       header: name => response.headers.get(name)};
   } catch (error) {
-    if (signal && signal.aborted) throw failure('cancelled', 'the request was cancelled');
+    if (signal?.aborted) throw failure('cancelled', 'the request was cancelled');
     const late = aborter.signal.aborted;
     throw failure(late ? 'timeout' : 'network',
       late ? `no answer within ${seconds} s` : 'the server cannot be reached',

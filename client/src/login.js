@@ -4,7 +4,9 @@ import {exchange, resolveUrl, REQUEST_SECONDS} from './exchange.js';
 import {LocalStorage} from './storage.js';
 import {deliver, failure, noop, parseJson, queryText} from './tools.js';
 
-/* What the two have in common: POST /verify, the answer kept in storage, watchers. A 401 does not
+const RENEW_MS = 60 * 1000;
+
+/* What they have in common: POST /verify, the answer kept in storage, watchers. A 401 does not
  * log out here: the app keeps its user and its pending changes, and the next login goes on. */
 export class Authenticator {
   constructor(verifyUrl, storage) {
@@ -27,10 +29,12 @@ export class Authenticator {
   }
 
   logout() {
-    this.email = this.authData = null;
     this.storage.put('authData', null, noop);
-    this._tell('onlogout');
+    this._clearUser();
   }
+
+  /* The server said 401: the login is kept, so that the app can ask the same user again. */
+  expired() {}
 
   modifyUrl(url) {
     const text = queryText(this._auth().query || {});
@@ -60,7 +64,7 @@ export class Authenticator {
     const {status, text} = await exchange(this.verifyUrl, {
       method: 'POST',
       headers: {'Content-Type': 'application/x-www-form-urlencoded'},
-      body: queryText({assertion: assertion, audience: env.location.origin}),
+      body: queryText({assertion, audience: env.location.origin}),
     }, REQUEST_SECONDS);
     const result = parseJson(text) || {};
     if (result.status !== 'okay') {
@@ -72,6 +76,11 @@ export class Authenticator {
     return result.email;
   }
 
+  _clearUser() {
+    this.email = this.authData = null;
+    this._tell('onlogout');
+  }
+
   _setUser(authData) {
     this.authData = authData;
     this.email = authData.email;
@@ -79,11 +88,24 @@ export class Authenticator {
   }
 
   _loadFromStorage(callback) {
-    this.storage.get('authData', (...found) => {
-      const authData = found[found.length - 1];
-      if (authData && !this.email) this._setUser(Object.assign({}, authData, {fromCache: true}));
-      if (callback) callback();
+    this._readStorage(authData => {
+      if (authData && !this.email) this._setUser({...authData, fromCache: true});
+      callback?.();
     });
+  }
+
+  /* Another tab has logged in or out. */
+  reload() {
+    this._readStorage(authData => {
+      if (!authData && this.email) this._clearUser();
+      if (authData && JSON.stringify(authData.auth) !== JSON.stringify(this._auth())) {
+        this._setUser({...authData, fromCache: true});
+      }
+    });
+  }
+
+  _readStorage(callback) {
+    this.storage.get('authData', (...found) => callback(found[found.length - 1]));
   }
 
   _tell(event, ...values) {
@@ -125,6 +147,34 @@ export class DevAuthenticator extends Authenticator {
   }
 
   request(options, callback) {
-    this.verify(`dev:${this.token}:${options.email}`, callback);
+    return this.verify(`dev:${this.token}:${options.email}`, callback);
+  }
+}
+
+/* Logs in with what a function gives: an OIDC ID token, say. getAssertion() returns it or a promise of
+ * it, or null when the user has to be asked first. It is called by request(), and when the login has
+ * expired. */
+export class TokenAuthenticator extends Authenticator {
+  constructor(verifyUrl, storage, getAssertion) {
+    super(verifyUrl, storage);
+    this._getAssertion = getAssertion;
+    this._renewed = 0;
+    this._loadFromStorage();
+  }
+
+  request(options, callback) {
+    const asked = Promise.resolve().then(() => this._getAssertion(options)).then(assertion => {
+      if (!assertion) throw failure('no_token', 'there is no token to log in with');
+      return this.verify(assertion);
+    });
+    return deliver(asked, callback);
+  }
+
+  /* Once in a while: a server that takes the token and then refuses what it gave for it would be
+   * asked in a tight loop. */
+  expired() {
+    if (env.now() - this._renewed < RENEW_MS) return;
+    this._renewed = env.now();
+    this.request().catch(noop);
   }
 }

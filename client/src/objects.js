@@ -1,6 +1,7 @@
 /* What an object may be, and what the objects of an answer amount to. */
 import {identity} from './tools.js';
 
+export const KEY_TYPE = 'cutout-key'; // of the object that tells how others are encrypted
 export const NOT_JSON = 'it cannot be written as JSON';
 const MEMBERS = ['type', 'id', 'expires', 'data', 'deleted', 'blob'];
 const BLOB_MEMBERS = ['href', 'data', 'content_type'];
@@ -56,8 +57,8 @@ export function isNews(answer) {
     answer.collection_deleted);
 }
 
-/* The last version of each object, in order, without this client's own. An own version that came
- * last hides earlier ones of others: it was made in knowledge of them. */
+/* The last version of each object, as [counter, object], in order, without this client's own. An own
+ * version that came last hides earlier ones of others: it was made in knowledge of them. */
 export function newest(entries, mine) {
   const own = new Set(mine);
   const seen = new Set();
@@ -65,7 +66,7 @@ export function newest(entries, mine) {
   for (let i = entries.length - 1; i >= 0; i--) {
     const [counter, object] = entries[i];
     const key = 'id' in object ? identity(object) : String(counter);
-    if (!seen.has(key) && !own.has(counter)) result.push(object);
+    if (!seen.has(key) && !own.has(counter)) result.push(entries[i]);
     seen.add(key);
   }
   return result.reverse();

@@ -47,3 +47,10 @@ export class LocalStorage {
     else env.localStorage().setItem(this._prefix + name, JSON.stringify(value));
   }
 }
+
+/* Asks the browser not to evict what is stored. It may say no; then everything comes again with the next
+ * sync. */
+export function askToPersist() {
+  const {storageManager} = env;
+  if (storageManager?.persist) storageManager.persist().catch(noop);
+}

@@ -12,7 +12,7 @@ export function failure(code, message, more) {
  * called from a fresh task, so that what it throws is the page's error and cannot be mistaken for a
  * failed sync. Who gives no callback and ignores the promise is not told of the failure. */
 export function deliver(promise, callback) {
-  promise.then(result => callback && callback(null, result), error => callback && callback(error));
+  promise.then(result => callback && callback(null, result), error => callback?.(error));
   return callback ? undefined : promise;
 }
 

@@ -35,13 +35,13 @@ test('it is small', () => {
 
 test('the script has exactly one place for the server to write its address', () => {
   const text = read(built, 'syncclient.js');
-  const line = 'Sync.baseUrl = null; /* the server that serves this file fills this in */';
+  const line = 'Sync.baseUrl = null; /* filled in by the server */';
   assert.strictEqual(text.split('\n').filter(found => found === line).length, 1);
   assert.strictEqual(text.split('Sync.baseUrl = null').length, 2);
 });
 
 test('loaded as a classic script it defines Sync and nothing else', () => {
-  const page = {};
+  const page = Object.assign(Object.create({EventTarget}), {});
   page.self = page;
   vm.runInNewContext(read(built, 'syncclient.js').replace('Sync.baseUrl = null',
     'Sync.baseUrl = "http://x.test"'), page);

@@ -8,6 +8,8 @@ class FakeClock {
     this.now = () => this.time;
     this.setTimeout = this.setTimeout.bind(this);
     this.clearTimeout = this.clearTimeout.bind(this);
+    this.setInterval = this.setInterval.bind(this);
+    this.clearInterval = this.clearTimeout;
   }
 
   setTimeout(run, ms) {
@@ -17,8 +19,22 @@ class FakeClock {
 
   clearTimeout(id) { this.timers.delete(id); }
 
-  /* Milliseconds from now at which timers are set, soonest first. */
-  get due() { return [...this.timers.values()].map(timer => timer.at - this.time).sort((a, b) => a - b); }
+  setInterval(run, every) {
+    this.timers.set(++this.last, {run, every, at: this.time + every});
+    return this.last;
+  }
+
+  /* Milliseconds from now at which timers are set, soonest first, without what goes on and on. */
+  get due() {
+    return [...this.timers.values()].filter(timer => !timer.every).map(timer => timer.at - this.time)
+      .sort((a, b) => a - b);
+  }
+
+  /* A machine that sleeps, or a user who sets the clock: time jumps, and no timer sees it. */
+  jump(ms) {
+    this.time += ms;
+    for (const timer of this.timers.values()) timer.at += ms;
+  }
 
   /* Lets time pass, timer by timer, and what each starts run to its end. */
   async pass(ms) {
@@ -29,7 +45,8 @@ class FakeClock {
         .sort((a, b) => a[1].at - b[1].at)[0];
       if (!next) break;
       this.time = Math.max(this.time, next[1].at);
-      this.timers.delete(next[0]);
+      if (next[1].every) next[1].at += next[1].every;
+      else this.timers.delete(next[0]);
       next[1].run();
       await settle();
     }

@@ -10,6 +10,7 @@ class FakeServer {
     this.pageSize = 1000;
     this.maxObjects = Infinity;
     this.maxWait = 60;
+    this.info = {max_post_bytes: 16 << 20, max_post_objects: 10000, max_object_bytes: 1 << 20};
     this.refuses = () => null; // object → error code
     this.headers = {};         // on every answer
     this.faults = [];          // the next requests meet these, in order
@@ -91,6 +92,7 @@ class FakeServer {
   }
 
   answer(request) {
+    if (request.path === '/info') return ok(this.info);
     const collection = this.collection(request.path);
     if (request.method === 'GET') return this.read(collection, request.query);
     if ('delete' in request.query) return this.remove(collection, request.body);
@@ -131,7 +133,9 @@ class FakeServer {
     const newer = collection.entries.filter(entry => entry[0] > since);
     if (!newer.length && named && !answer.collection_changed) return {status: 204};
     answer.objects = newer.slice(0, Math.min(this.pageSize, Number(query.limit || Infinity)));
-    if (answer.objects.length < newer.length) answer.incomplete = true;
+    if (answer.objects.length < newer.length) {
+      Object.assign(answer, {incomplete: true, pending: newer.length - answer.objects.length});
+    }
     this.addClient(collection, query, answer);
     return ok(answer);
   }

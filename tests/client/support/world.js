@@ -107,7 +107,8 @@ class World {
     this.made = 0;
     Object.assign(Sync.env, {
       fetch: this.server.fetch, setTimeout: this.clock.setTimeout, now: this.clock.now,
-      clearTimeout: this.clock.clearTimeout, random: () => 1,
+      clearTimeout: this.clock.clearTimeout, setInterval: this.clock.setInterval,
+      clearInterval: this.clock.clearInterval, random: () => 1,
       randomBytes: bytes => { bytes[15] = ++this.made; return bytes; },
       localStorage: () => this.localStorage, locks: null, document: this.page, events: this.window,
       location: {hostname: 'app.test', origin: 'http://app.test'}, personaId: () => null,
