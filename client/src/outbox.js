@@ -39,18 +39,25 @@ export class Outbox {
         const row = rows[i];
         if (!row) continue;
         row.at[this.target] = [state.generation, counter];
-        if (object.blob && row.version === version) row.object = object; // with its address
+        if (object.blob && object.blob.href && row.version === version) { // the server has the bytes
+          const {content_type, href} = object.blob;
+          row.object = {...object, blob: {content_type, href}};
+        }
         turn.tables.put('objects', row);
         if (row.version === version) await this._settle(turn, row);
       }
     });
   }
 
-  /* The server has these from someone else. */
-  async _received(entries, state) {
+  /* The server has these from someone else, and `own` from here, of which it may never have said so. */
+  async _received(entries, state, own) {
     let changes;
     await this._in(state, async (turn, old) => {
       changes = [];
+      for (const [counter, object] of own) {
+        const [row] = await this._rows(turn, [object]);
+        if (row && same(row.object, object)) await this._receive(turn, counter, object, row);
+      }
       entries = entries.filter(([, object]) => 'id' in object); // what nothing could ever name
       const rows = await this._rows(turn, entries.map(entry => entry[1]));
       const waiting = await Promise.all(entries.map(([, object]) =>
@@ -70,7 +77,7 @@ export class Outbox {
     const mine = row.object;
     let kept = theirs;
     if (mine && same(mine, theirs)) kept = mine;
-    else if (waiting) kept = this._resolve(mine, theirs);
+    else if (mine && (waiting || !row.at[this.target])) kept = this._resolve(mine, theirs);
     else if (this._isOlder(turn, counter, row)) kept = mine;
     row.at[this.target] = [turn.state.generation, counter];
     row.object = kept;

@@ -157,9 +157,10 @@ export class Service {
     await this._step('sync_get', async () => {
       if (this._state.batch) await this._putBatch(); // its answer got lost: settle that first
       await this._pull();
-    }).catch(error => {
+    }).catch(async error => {
       if (!error.collection_deleted || !forcePut) throw error;
-      return this._startOver(null);
+      await this._startOver(null);
+      await this._absorb(null);
     });
     this.sendStatus({status: 'sync_get'});
     await this._step('sync_put', () => this._push());
@@ -220,9 +221,11 @@ export class Service {
     const before = this._state.position;
     // Own objects that this storage knows nothing of are news here, too.
     const anew = changed || answer.client_seq > this._state.seq;
+    const mine = !anew && answer.mine || [];
     const next = this._afterReading(answer, changed);
-    const entries = await this._decode(newest(answer.objects, anew ? [] : answer.mine || []), next);
-    await this._store._received(entries, next);
+    const entries = await this._decode(newest(answer.objects, mine), next);
+    const own = await this._decode(answer.objects.filter(([counter]) => mine.includes(counter)), next);
+    await this._store._received(entries, next, own);
     this._state = next;
     if (answer.incomplete && this._state.position <= before) {
       throw failure('bad_answer', `more than position ${before} is promised, but does not come`);

@@ -2,6 +2,7 @@
 
 import {Sync} from '../../../client/src/index.js';
 import {FakeServer} from './fake_server.js';
+import {MemoryDatabase, MemoryDisk} from './memory_database.js';
 import {FakeClock, settle} from './fake_clock.js';
 
 const SERVER = 'http://sync.test';
@@ -130,6 +131,26 @@ class World {
     };
   }
 
+  /* One browser with a store: `disk` is its own, and outlives a crash. */
+  storeDevice(name, options) {
+    const given = Object.assign({disk: new MemoryDisk(), authenticator: new FakeAuthenticator()}, options);
+    const database = new MemoryDatabase(given.disk);
+    const store = new Sync.IndexedDBStore(name, Object.assign({database}, given.store));
+    const server = new Sync.Server(SERVER, 'notes', given.authenticator);
+    const service = new Sync.Service(server, store.outbox('server'));
+    service.cipher = given.cipher || null;
+    return {
+      name, store, server, service, database, disk: given.disk, authenticator: given.authenticator,
+      sync: force => outcome(done => service.syncNow(done, force)),
+      put: (id, data) => store.put({type: 'note', id, data}),
+      remove: id => store.delete({type: 'note', id}),
+      data: async id => ((await store.get({type: 'note', id})) || {}).data,
+      all: async () => (await store.list()).map(object => [object.id, object.data]).sort(),
+      state: () => JSON.parse(given.disk.tables.state.get('["","server"]')).state,
+      reload: changes => this.storeDevice(name, Object.assign(given, changes)),
+    };
+  }
+
   /* The whole client with its scheduler; time has to pass for it to do anything. */
   open(options) {
     const app = new FakeApp();
@@ -147,4 +168,4 @@ function outcome(call) {
 
 const PATH = '/app.test/ann%40example.com/notes';
 
-export {Sync, World, FakeApp, FakeAuthenticator, outcome, settle, SERVER, EMAIL, PATH};
+export {Sync, World, MemoryDatabase, MemoryDisk, FakeApp, FakeAuthenticator, outcome, settle, SERVER, EMAIL, PATH};
