@@ -330,7 +330,7 @@ export class Service {
       if (!items.length) return;
       await this._openBatch(items.slice(0, this._batches._count(items)));
     }
-    await this._putBatch({keepalive: true});
+    if (await this._putBatch({keepalive: true})) this.sendStatus({status: 'sync_put_complete'});
   }
 
   /* The batch is written down before it is sent, or a reload could not ask what became of it. */

@@ -133,6 +133,7 @@ export class Sync extends EventTarget {
     if (status === 'sync_start') this._change({syncing: true});
     if (status === 'sync_progress') this._change({progress: {received, pending}});
     if (status === 'sync_get') this._change({progress: null});
+    if (status === 'sync_put_complete') this._count();
     if (status === 'sync_done') this._end(null);
     if (error) {
       this._end({error: detail.error || 'error', message: detail.message, code: detail.code});
