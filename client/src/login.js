@@ -125,7 +125,7 @@ export class PersonaAuthenticator extends Authenticator {
 
   request(options) {
     const id = env.personaId();
-    if (!id) throw new Error('navigator.id is missing: load a BrowserID script, or pass an authenticator');
+    if (!id) throw new Error('navigator.id is missing: pass an authenticator');
     id.request(options);
   }
 

@@ -10,7 +10,7 @@ import {failure} from './tools.js';
 
 export const makeMulti = Sync => class Multi {
   constructor(servers, store) {
-    if (!store || !store.isStore) throw new Error('new Sync.Multi(servers, store): an IndexedDBStore is needed');
+    if (!store || !store.isStore) throw new Error('Sync.Multi needs an IndexedDBStore');
     this.store = store;
     this.syncs = [];
     for (const options of servers) this.add(options);

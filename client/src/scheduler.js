@@ -205,7 +205,7 @@ export class Scheduler {
     if (this._running) {
       if (now - this._started < STUCK_MS) return;
       this._started = now;
-      this.onerror?.(failure('stuck', 'a sync does not end: does the app call back?'));
+      this.onerror?.(failure('stuck', 'a sync does not end: did the app call back?'));
     } else if (passed < 0 || passed > 2 * WATCH_MS) {
       if (!this._hidden()) this._wake();
       else this.schedule();

@@ -21,7 +21,7 @@ const MAX_ROUNDS = 40;    // conflicts, halvings and refusals one sync works thr
  */
 export class Service {
   constructor(server, appData, storage) {
-    if (!appData) throw new Error('new Sync.Service(server, appData): appData is missing');
+    if (!appData) throw new Error('appData is missing');
     this.server = server;
     this.appData = appData;
     this.storage = storage || new LocalStorage('sync::');
@@ -228,7 +228,7 @@ export class Service {
     await this._store._received(entries, next, own);
     this._state = next;
     if (answer.incomplete && this._state.position <= before) {
-      throw failure('bad_answer', `more than position ${before} is promised, but does not come`);
+      throw failure('bad_answer', `nothing comes after position ${before}`);
     }
     return Boolean(answer.incomplete);
   }
@@ -253,7 +253,7 @@ export class Service {
     const found = entries.find(([, object]) => object.type === KEY_TYPE);
     if (found) next.key = found[1].data;
     if (!next.key) return entries;
-    if (!this.cipher) throw failure('encrypted', 'this collection is encrypted, and no passphrase was given');
+    if (!this.cipher) throw failure('encrypted', 'the collection is encrypted, and no passphrase was given');
     await this.cipher.open(next.key);
     const plain = entries.filter(([, object]) => object.type !== KEY_TYPE);
     return Promise.all(plain.map(async ([counter, object]) => [counter, await this.cipher.decrypt(object)]));
@@ -273,7 +273,7 @@ export class Service {
         return;
       }
     }
-    throw failure('conflict', `the server still disagreed after ${MAX_ROUNDS} rounds`);
+    throw failure('conflict', `no agreement after ${MAX_ROUNDS} rounds`);
   }
 
   async _itemsToSend(refused) {

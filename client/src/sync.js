@@ -38,7 +38,7 @@ const STORE_WAIT = 25; // seconds; an app with a store is told of news at once u
 export class Sync extends EventTarget {
   constructor(appData, options) {
     super();
-    if (!appData) throw new Error('new Sync(appData): appData is missing');
+    if (!appData) throw new Error('appData is missing');
     options = options || {};
     const unknown = Object.keys(options).find(name => !OPTIONS.includes(name));
     if (unknown) throw new Error(`Sync has no option "${unknown}"`);
@@ -90,11 +90,12 @@ export class Sync extends EventTarget {
       this.lastSyncTime()};
   }
 
-  /* Ends all it does. What waits stays in the store. */
+  /* Ends all it does; a promise of that. What waits stays in the store. */
   close() {
     this.scheduler.close();
     this._tabs?._close();
     this._unobserve();
+    return this.service._last;
   }
 
   /* ---- What is told to whom ---- */

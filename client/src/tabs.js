@@ -94,6 +94,7 @@ export class Tabs {
   _set(leads) {
     if (this._leads === leads || this._closed && leads) return;
     this._leads = leads;
+    this._heard = env.now(); // a tab that was frozen knows nothing of the others
     this._onlead(leads);
     if (leads && this._channel) this._channel.postMessage({beat: true});
   }

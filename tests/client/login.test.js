@@ -164,3 +164,28 @@ test('an option that does not exist is refused by name', () => {
   assert.throws(() => new Sync(new FakeApp(), {buckets: 'x'}), /no option "buckets"/);
   assert.throws(() => new Sync(), /appData/);
 });
+
+test('a token supplier logs in, and once more when the login has expired', async () => {
+  const world = new World();
+  const asked = verifier(world, OKAY);
+  const tokens = ['ONE', 'TWO', 'THREE'];
+  const authenticator = new Sync.TokenAuthenticator(null, null, async () => tokens.shift());
+  const sync = new Sync(new FakeApp(), {authenticator});
+  assert.strictEqual(await sync.request(), 'ann@example.com');
+  await world.clock.pass(0);
+  world.server.failNext('GET', 401);
+  world.server.failNext('GET', 401);
+  await outcome(done => sync.service.syncNow(done));
+  await world.clock.pass(0);
+  const assertions = () => asked.map(({body}) => new URLSearchParams(body).get('assertion'));
+  assert.deepStrictEqual(assertions(), ['ONE', 'TWO']);
+  await outcome(done => sync.service.syncNow(done)); // not in a tight loop
+  await world.clock.pass(0);
+  assert.deepStrictEqual(assertions(), ['ONE', 'TWO']);
+});
+
+test('a token supplier that has none is an error', async () => {
+  new World();
+  const authenticator = new Sync.TokenAuthenticator(null, null, () => null);
+  await assert.rejects(authenticator.request(), {error: 'no_token'});
+});

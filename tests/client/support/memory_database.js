@@ -56,8 +56,9 @@ class MemoryTables {
   }
 
   list(name, start) {
-    const prefix = JSON.stringify(start).slice(0, -1) + ',';
-    return Promise.resolve([...this.tables[name]].filter(([key]) => key.startsWith(prefix))
+    const whole = JSON.stringify(start);
+    const prefix = whole.slice(0, -1) + ',';
+    return Promise.resolve([...this.tables[name]].filter(([key]) => key === whole || key.startsWith(prefix))
       .map(([, text]) => JSON.parse(text)));
   }
 

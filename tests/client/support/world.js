@@ -111,7 +111,7 @@ class World {
       clearTimeout: this.clock.clearTimeout, setInterval: this.clock.setInterval,
       clearInterval: this.clock.clearInterval, random: () => 1,
       randomBytes: bytes => { bytes[15] = ++this.made; return bytes; },
-      localStorage: () => this.localStorage, locks: null, document: this.page, events: this.window,
+      localStorage: () => this.localStorage, locks: null, document: this.page, events: this.window, Channel: null, storageManager: null, online: () => true,
       location: {hostname: 'app.test', origin: 'http://app.test'}, personaId: () => null,
     });
     Sync.baseUrl = SERVER;
@@ -161,6 +161,57 @@ class World {
   }
 }
 
+/* The locks and channels that the tabs of one browser share. A frozen tab holds its locks and hears
+ * nothing. */
+class FakeBrowser {
+  constructor() {
+    this.queues = new Map();
+    this.channels = new Set();
+    const browser = this;
+    this.locks = {request: (name, options, work) => this.request(name, options, work || options)};
+    this.Channel = class {
+      constructor(name) { this.name = name; browser.channels.add(this); }
+      postMessage(data) {
+        for (const other of browser.channels) {
+          if (other === this || other.name !== this.name || other.frozen) continue;
+          Promise.resolve(JSON.parse(JSON.stringify(data))).then(copy => {
+            if (browser.channels.has(other) && other.onmessage) other.onmessage({data: copy});
+          });
+        }
+      }
+      close() { browser.channels.delete(this); }
+    };
+  }
+
+  request(name, {steal, signal}, work) {
+    if (!this.queues.has(name)) this.queues.set(name, []);
+    const queue = this.queues.get(name);
+    return new Promise((resolve, reject) => {
+      const entry = {work, resolve, reject, running: false};
+      if (steal && queue.length && queue[0].running) queue.shift().reject(new Error('AbortError'));
+      if (steal) queue.unshift(entry);
+      else queue.push(entry);
+      if (signal) signal.addEventListener('abort', () => {
+        const at = queue.indexOf(entry);
+        if (at < 0 || entry.running) return;
+        queue.splice(at, 1);
+        reject(new Error('AbortError'));
+      });
+      this.next(queue);
+    });
+  }
+
+  next(queue) {
+    const entry = queue[0];
+    if (!entry || entry.running) return;
+    entry.running = true;
+    Promise.resolve().then(entry.work).then(entry.resolve, entry.reject).then(() => {
+      if (queue[0] === entry) queue.shift();
+      this.next(queue);
+    });
+  }
+}
+
 /* What a callback was given: {error, result}. */
 function outcome(call) {
   return new Promise(resolve => call((error, result) => resolve({error, result})));
@@ -168,4 +219,4 @@ function outcome(call) {
 
 const PATH = '/app.test/ann%40example.com/notes';
 
-export {Sync, World, MemoryDatabase, MemoryDisk, FakeApp, FakeAuthenticator, outcome, settle, SERVER, EMAIL, PATH};
+export {Sync, World, FakeBrowser, FakePage, MemoryDatabase, MemoryDisk, FakeApp, FakeAuthenticator, outcome, settle, SERVER, EMAIL, PATH};

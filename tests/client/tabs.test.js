@@ -1,0 +1,137 @@
+/* Several tabs of one browser; each has a page of its own, and all hear the same clock. */
+import test from 'node:test';
+import assert from 'node:assert';
+import {Sync, World, FakeAuthenticator, FakeBrowser, FakePage, MemoryDatabase, MemoryDisk, SERVER, settle}
+  from './support/world.js';
+
+const SECOND = 1000;
+
+class Tabs {
+  constructor() {
+    this.world = new World();
+    this.browser = new FakeBrowser();
+    this.disk = new MemoryDisk();
+    Object.assign(Sync.env, {locks: this.browser.locks, Channel: this.browser.Channel});
+  }
+
+  /* The client reads env.document whenever it looks: each tab sees its own page through a getter. */
+  open(options) {
+    const page = new FakePage();
+    Sync.env.document = page;
+    const before = new Set(this.browser.channels);
+    const store = new Sync.IndexedDBStore('notes', {database: new MemoryDatabase(this.disk)});
+    const authenticator = new FakeAuthenticator();
+    const sync = new Sync(store, {serverUrl: SERVER, appName: 'notes', authenticator, wait: 0, ...options});
+    const channels = [...this.browser.channels].filter(channel => !before.has(channel));
+    return {page, store, sync, authenticator, channels, leads: () => sync.status().leader};
+  }
+
+  show(tab) { Sync.env.document = tab.page; tab.page.show(); }
+  hide(tab) { Sync.env.document = tab.page; tab.page.hide(); }
+  pass(ms) { return this.world.clock.pass(ms); }
+}
+
+test('the first tab leads and syncs, the second only sees what changes', async () => {
+  const tabs = new Tabs();
+  const one = tabs.open();
+  await tabs.pass(0);
+  const two = tabs.open();
+  await tabs.pass(0);
+  assert.deepStrictEqual([one.leads(), two.leads()], [true, false]);
+  const told = [];
+  one.store.observe(changes => told.push(...changes.map(change => change.object.id)));
+  await two.store.put({id: 'a', data: 1});
+  await tabs.pass(SECOND);
+  assert.deepStrictEqual(told, ['a']);
+  assert.strictEqual(tabs.world.server.sent('POST').length, 1);
+  assert.strictEqual(two.sync.status().lastSync, one.sync.status().lastSync);
+  assert.strictEqual(two.sync.status().pending, 0);
+});
+
+test('when the leader is closed the other takes over at once', async () => {
+  const tabs = new Tabs();
+  const one = tabs.open();
+  await tabs.pass(0);
+  const two = tabs.open();
+  await tabs.pass(0);
+  one.sync.close();
+  await tabs.pass(0);
+  assert.strictEqual(two.leads(), true);
+});
+
+test('a leader that gets hidden lets go to a visible tab, and leads again only when alone', async () => {
+  const tabs = new Tabs();
+  const one = tabs.open();
+  await tabs.pass(0);
+  const two = tabs.open();
+  await tabs.pass(0);
+  tabs.hide(one);
+  Sync.env.document = two.page;
+  await tabs.pass(0);
+  assert.deepStrictEqual([one.leads(), two.leads()], [false, true]);
+  await tabs.pass(60 * SECOND);
+  assert.deepStrictEqual([one.leads(), two.leads()], [false, true]);
+  two.sync.close();
+  await tabs.pass(0);
+  assert.strictEqual(one.leads(), true);
+});
+
+test('a hidden leader gives way to a tab that wants to lead', async () => {
+  const tabs = new Tabs();
+  const one = tabs.open();
+  await tabs.pass(0);
+  tabs.hide(one);
+  await tabs.pass(0);
+  assert.strictEqual(one.leads(), true); // nobody else is there
+  Object.defineProperty(Sync.env, 'document', {configurable: true, writable: true, value: one.page});
+  const two = tabs.open();
+  Sync.env.document = one.page; // it is the hidden one that is asked
+  await settle();
+  assert.deepStrictEqual([one.leads(), two.leads()], [false, true]);
+});
+
+test('a visible tab takes over after 15 seconds of silence, and not before', async () => {
+  const tabs = new Tabs();
+  const one = tabs.open();
+  await tabs.pass(0);
+  const two = tabs.open();
+  await tabs.pass(40 * SECOND); // the leader beats: nothing happens
+  assert.deepStrictEqual([one.leads(), two.leads()], [true, false]);
+  for (const channel of one.channels) { // frozen
+    channel.frozen = true;
+    channel.postMessage = () => {};
+  }
+  await tabs.pass(14 * SECOND);
+  assert.strictEqual(two.leads(), false);
+  await tabs.pass(6 * SECOND);
+  assert.deepStrictEqual([one.leads(), two.leads()], [false, true]);
+});
+
+test('a login in one tab is a login in all', async () => {
+  const tabs = new Tabs();
+  const open = () => {
+    const authenticator = new Sync.DevAuthenticator(null, null, 'SECRET');
+    return {authenticator, tab: tabs.open({authenticator})};
+  };
+  const one = open();
+  const two = open();
+  const fetch = Sync.env.fetch;
+  Sync.env.fetch = (url, init) => url.endsWith('/verify') ? Promise.resolve({status: 200,
+    headers: {get: () => null}, text: async () => JSON.stringify({status: 'okay', email: 'ann@example.com',
+      auth: {query: {auth: 'T'}}})}) : fetch(url, init);
+  await two.authenticator.request({email: 'ann@example.com'});
+  await tabs.pass(SECOND);
+  assert.strictEqual(one.authenticator.email, 'ann@example.com');
+  one.authenticator.logout();
+  await tabs.pass(SECOND);
+  assert.strictEqual(two.authenticator.loggedIn(), false);
+});
+
+test('without locks or channels every tab leads', async () => {
+  const tabs = new Tabs();
+  Sync.env.locks = null;
+  const one = tabs.open();
+  const two = tabs.open();
+  await tabs.pass(0);
+  assert.deepStrictEqual([one.leads(), two.leads()], [true, true]);
+});
