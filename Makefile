@@ -248,9 +248,9 @@ check-http: $(PROGRAMS)
 check-client: $(PROGRAMS) $(CLIENT_MODULES)
 	$(call node_tests,$(CLIENT_TESTS))
 
-## The demo app driven in headless Chromium
+## The client and the demo app in headless Chromium
 .PHONY: check-browser
-check-browser: $(PROGRAMS) $(if $(BROWSER_TESTS),$(NODE_MODULES))
+check-browser: $(PROGRAMS) $(if $(BROWSER_TESTS),$(NODE_MODULES) $(CLIENT_MODULES))
 	$(call node_tests,$(BROWSER_TESTS))
 
 ## kill -9 during appends, KILL_ROUNDS times, and of one of several servers SEVERAL_KILLS times

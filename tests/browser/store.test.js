@@ -35,6 +35,10 @@ before(async () => {
     root = path.join(directory, 'root');
     fs.cpSync(path.join(__dirname, 'page'), root, { recursive: true });
     execFileSync(process.execPath, ['build.js', root], { cwd: CLIENT });
+    execFileSync(path.join(CLIENT, 'node_modules/.bin/esbuild'), [path.join(__dirname, 'page/hooks.js'),
+        '--bundle', '--minify', '--log-level=warning', `--outfile=${path.join(root, 'hooks.js')}`,
+        '--allow-overwrite'],
+    { env: { ...process.env, NODE_PATH: path.join(CLIENT, 'node_modules') } });
     browser = await chromium.launch({
         executablePath: CHROMIUM,
         args: process.getuid() === 0 ? [...QUIET, '--no-sandbox'] : QUIET,
@@ -422,4 +426,41 @@ test('an app moves from one server to another', async () => {
     await one.close();
     await two.close();
     await other.stop();
+});
+
+test('the React hooks render again when something changes', async () => {
+    const one = await openDevice({ email: newUser() });
+    const shows = (text) => one.page.waitForFunction(
+        (wanted) => document.querySelector('#react').textContent === wanted, text);
+    await one.put('a', 'milk');
+    await one.sent();
+    await one.page.addScriptTag({ url: '/hooks.js' });
+    await one.run(() => { window.unmount = renderNotes(store, sync); });
+    await shows('milk 0 true');
+    await one.put('b', 'bread');
+    await one.sent();
+    await shows('milk,bread 0 true');
+    await one.run(() => sync.logout());
+    await shows('milk,bread 0 false');
+    await one.run(() => unmount());
+    await one.put('c', 'after it has gone');
+    await one.close();
+});
+
+test('the ES module works in a page as the script does', async () => {
+    const one = await openDevice({ email: newUser() });
+    await one.put('a', 1);
+    await one.sent();
+    const texts = await one.run(async () => {
+        const found = [];
+        for (const file of ['/cutout-sync.js', '/cutout-sync.min.js']) {
+            const { Sync: Module } = await import(file);
+            const other = new Module.IndexedDBStore('test');
+            found.push((await other.list('note')).map(({ data }) => data).join());
+            other.close();
+        }
+        return found;
+    });
+    assert.deepEqual(texts, ['1', '1']);
+    await one.close();
 });

@@ -2,7 +2,7 @@
 import test, {after, before} from 'node:test';
 import assert from 'node:assert';
 import {execFileSync} from 'node:child_process';
-import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -55,4 +55,47 @@ test('all modules say the same names, minified or not', async () => {
   assert.deepStrictEqual(Object.keys(whole), Object.keys(source));
   assert.deepStrictEqual(Object.keys(small), Object.keys(source));
   assert.deepStrictEqual(Object.keys(small.Sync), Object.keys(source.Sync));
+});
+
+const tool = name => path.join(CLIENT, 'node_modules', name);
+const run = (file, ...args) => execFileSync(process.execPath, [file, ...args], {cwd: CLIENT, encoding: 'utf8'});
+
+test('the declarations describe each call as it is used', () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'cutout-types-'));
+  mkdirSync(path.join(directory, 'node_modules'));
+  symlinkSync(CLIENT, path.join(directory, 'node_modules', 'cutout-sync'));
+  for (const name of ['react', '@types']) symlinkSync(tool(name), path.join(directory, 'node_modules', name));
+  copyFileSync(new URL('types_test.ts', import.meta.url), path.join(directory, 'types_test.ts'));
+  try {
+    run(tool('typescript/bin/tsc'), '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022',
+      '--lib', 'es2022,dom', '--preserveSymlinks', path.join(directory, 'types_test.ts'));
+  } catch (error) {
+    assert.fail(error.stdout);
+  } finally {
+    rmSync(directory, {recursive: true});
+  }
+});
+
+test('the package holds what it needs and nothing else, and publint finds no fault', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'cutout-pack-'));
+  try {
+    const [{files}] = JSON.parse(execFileSync('npm', ['pack', '--json', '--loglevel=error', '--pack-destination',
+      directory], {cwd: CLIENT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore']}));
+    assert.deepStrictEqual(files.map(file => file.path).sort(), ['README.md', 'dist/cutout-sync.js',
+      'dist/cutout-sync.min.js', 'dist/encryption.js', 'dist/syncclient.js', 'package.json', 'src/react.js',
+      'types/cutout-sync.d.ts', 'types/encryption.d.ts', 'types/react.d.ts']);
+    const {publint} = await import(tool('publint/src/index-node.js'));
+    const {messages} = await publint({pkgDir: CLIENT, strict: true, pack: 'npm'});
+    assert.deepStrictEqual(messages, []);
+  } finally {
+    rmSync(directory, {recursive: true});
+  }
+});
+
+test('it depends on nothing', () => {
+  const {dependencies, exports} = JSON.parse(read(CLIENT, 'package.json'));
+  assert.strictEqual(dependencies, undefined);
+  for (const entry of Object.values(exports)) {
+    if (typeof entry === 'object') assert.strictEqual(Object.keys(entry)[0], 'types');
+  }
 });
