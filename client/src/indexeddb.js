@@ -66,16 +66,16 @@ class Tables {
   get(name, key) { return finished(this._transaction.objectStore(name).get(key)); }
 
   /* Rows whose key begins with these parts. Arrays sort after all that an array element can be. */
-  list(name, start) {
-    const range = IDBKeyRange.bound(start, [...start, []]);
-    return finished(this._transaction.objectStore(name).getAll(range));
-  }
+  list(name, start) { return finished(this._transaction.objectStore(name).getAll(below(start))); }
+  count(name, start) { return finished(this._transaction.objectStore(name).count(below(start))); }
 
   put(name, row) { this._transaction.objectStore(name).put(row); }
 
   /* By row, or by what of a row makes its key. */
   delete(name, row) { this._transaction.objectStore(name).delete(KEYS[name].map(part => row[part])); }
 }
+
+function below(start) { return IDBKeyRange.bound(start, [...start, []]); }
 
 function finished(request) {
   return new Promise((resolve, reject) => {

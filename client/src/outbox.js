@@ -2,6 +2,8 @@
  * of appdata.js; each is one transaction, the sync client's state included. */
 import {failure, identity} from './tools.js';
 
+const MANY = 200;
+
 export class Outbox {
   constructor(store, target) {
     this.isStore = true;
@@ -26,7 +28,7 @@ export class Outbox {
   async _pending() {
     const rows = await this._store._read(async (tables, owner) => {
       const waiting = await tables.list('outbox', [owner, this.target]);
-      return Promise.all(waiting.map(({key}) => tables.get('objects', [owner, key])));
+      return rowsOf(tables, owner, waiting.map(row => row.key));
     });
     return {objects: rows.map(row => row.object), versions: rows.map(row => row.version)};
   }
@@ -34,7 +36,7 @@ export class Outbox {
   /* The server has these, in the versions that were sent. */
   _saved(entries, state) {
     return this._in(state, async turn => {
-      const rows = await this._rows(turn, entries.map(entry => entry.object));
+      const rows = await rowsOf(turn.tables, turn.owner, entries.map(entry => identity(entry.object)));
       for (const [i, {object, counter, version}] of entries.entries()) {
         const row = rows[i];
         if (!row) continue;
@@ -55,15 +57,14 @@ export class Outbox {
     await this._in(state, async (turn, old) => {
       changes = [];
       for (const [counter, object] of own) {
-        const [row] = await this._rows(turn, [object]);
+        const [row] = await rowsOf(turn.tables, turn.owner, [identity(object)]);
         if (row && same(row.object, object)) await this._receive(turn, counter, object, row);
       }
       entries = entries.filter(([, object]) => 'id' in object); // what nothing could ever name
-      const rows = await this._rows(turn, entries.map(entry => entry[1]));
-      const waiting = await Promise.all(entries.map(([, object]) =>
-        turn.tables.get('outbox', [turn.owner, this.target, identity(object)])));
+      const rows = await rowsOf(turn.tables, turn.owner, entries.map(entry => identity(entry[1])));
+      const waiting = new Set((await turn.tables.list('outbox', [turn.owner, this.target])).map(row => row.key));
       for (const [i, [counter, theirs]] of entries.entries()) {
-        const changed = await this._receive(turn, counter, theirs, rows[i], waiting[i]);
+        const changed = await this._receive(turn, counter, theirs, rows[i], waiting.has(identity(theirs)));
         if (changed) changes.push({object: changed, remote: this.target});
       }
       if (state.whole && !(old?.whole)) await this._owe(turn, changes);
@@ -139,10 +140,6 @@ export class Outbox {
     }
   }
 
-  _rows({tables, owner}, objects) {
-    return Promise.all(objects.map(object => tables.get('objects', [owner, identity(object)])));
-  }
-
   _in(state, work) {
     return this._store._write(async (tables, owner) => {
       if (owner !== this._owner) throw failure('user_changed', 'another user has logged in');
@@ -155,12 +152,21 @@ export class Outbox {
   }
 }
 
+/* The rows of these objects; undefined for those that are not here. One look at all rows is faster
+ * than many looks at one. */
+export async function rowsOf(tables, owner, keys) {
+  if (keys.length < MANY) return Promise.all(keys.map(key => tables.get('objects', [owner, key])));
+  const rows = new Map((await tables.list('objects', [owner])).map(row => [row.key, row]));
+  return keys.map(key => rows.get(key));
+}
+
 function followedBefore(state) {
   return Boolean(state.collectionId) && state.collectionId === state.previousId;
 }
 
 function same(a, b) { return JSON.stringify(a) === JSON.stringify(b); }
 
-function gone({type, id}) {
+/* The deletion of what {type, id} names. */
+export function gone({type, id}) {
   return Object.assign(type === undefined ? {} : {type}, {id, deleted: true});
 }

@@ -22,7 +22,7 @@
  *       there when a change was made. */
 import {Database} from './indexeddb.js';
 import {checkObject} from './objects.js';
-import {Outbox} from './outbox.js';
+import {gone, Outbox, rowsOf} from './outbox.js';
 import {failure, identity} from './tools.js';
 import {env} from './env.js';
 
@@ -72,10 +72,7 @@ export class IndexedDBStore {
   }
 
   /* Deletes what {type, id} names, one or a list. */
-  delete(names) {
-    return this._change([].concat(names).map(name =>
-      Object.assign(name.type === undefined ? {} : {type: name.type}, {id: name.id, deleted: true})));
-  }
+  delete(names) { return this._change([].concat(names).map(gone)); }
 
   /* Calls back with [{object, remote}] after each change, made here, in another tab or on another
    * device; `remote` names the server it came from, or is null. Returns a function that ends it; {signal} does so, too. */
@@ -94,10 +91,9 @@ export class IndexedDBStore {
       const known = states.filter(row => row.state.whole).map(row => row.target);
       const asked = targets || states.map(row => row.target);
       if (!asked.length || asked.some(target => !known.includes(target))) {
-        return (await tables.list('objects', [owner])).length;
+        return tables.count('objects', [owner]);
       }
-      const counts = await Promise.all(asked.map(target => tables.list('outbox', [owner, target])));
-      return Math.max(...counts.map(rows => rows.length));
+      return Math.max(...await Promise.all(asked.map(target => tables.count('outbox', [owner, target]))));
     });
   }
 
@@ -182,7 +178,7 @@ export class IndexedDBStore {
 /* The user's own changes, owed to every target that is known. Gives those that change anything. */
 async function putAll(tables, owner, objects) {
   const targets = await tables.list('state', [owner]);
-  const rows = await Promise.all(objects.map(object => tables.get('objects', [owner, identity(object)])));
+  const rows = await rowsOf(tables, owner, objects.map(identity));
   return objects.filter((object, i) => {
     const old = rows[i];
     const key = identity(object);

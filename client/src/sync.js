@@ -64,6 +64,9 @@ export class Sync extends EventTarget {
     options.signal?.addEventListener('abort', () => this.close());
   }
 
+  static get baseUrl() { return site.baseUrl; }
+  static set baseUrl(url) { site.baseUrl = url; }
+
   lastSyncTime() { return this.service.lastSyncTime(); }
   resetSchedule() { this.scheduler.resetSchedule(); }
   scheduleImmediately() { this.scheduler.scheduleImmediately(); }
@@ -127,7 +130,6 @@ export class Sync extends EventTarget {
         this._tabs?._send({login: true});
       },
     });
-    this.addEventListener('error', noop);
   }
 
   _noteStatus({status, error, detail, received, pending}) {
@@ -179,9 +181,5 @@ export class Sync extends EventTarget {
   }
 }
 
-Object.defineProperty(Sync, 'baseUrl', {
-  get: () => site.baseUrl,
-  set: url => { site.baseUrl = url; },
-});
 Object.assign(Sync, {env, Authenticator, DevAuthenticator, IndexedDBStore, LocalStorage,
   Multi: makeMulti(Sync), PersonaAuthenticator, Scheduler, Server, Service, TokenAuthenticator});

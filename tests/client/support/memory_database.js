@@ -62,6 +62,8 @@ class MemoryTables {
       .map(([, text]) => JSON.parse(text)));
   }
 
+  async count(name, start) { return (await this.list(name, start)).length; }
+
   put(name, row) { this.tables[name].set(this.key(name, row), JSON.stringify(row)); }
   delete(name, row) { this.tables[name].delete(this.key(name, row)); }
   key(name, row) { return JSON.stringify(KEYS[name].map(part => row[part])); }
