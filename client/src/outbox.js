@@ -79,7 +79,9 @@ export class Outbox {
     let kept = theirs;
     if (mine && same(mine, theirs)) kept = mine;
     else if (mine && (waiting || !row.at[this.target])) kept = this._resolve(mine, theirs);
-    else if (this._isOlder(turn, counter, row)) kept = mine;
+    // Counters only grow, in what took a collection's place, too: the server was restored or repaired,
+    // and has an older version than what it once confirmed.
+    else if (mine && row.at[this.target][1] > counter) kept = mine;
     row.at[this.target] = [turn.state.generation, counter];
     row.object = kept;
     if (kept !== mine) row.version++;
@@ -95,12 +97,6 @@ export class Outbox {
     const {onconflict} = this._store;
     if (onconflict) return onconflict(mine, theirs) || mine;
     return mine.deleted ? theirs : mine;
-  }
-
-  /* Whether the server was restored from a backup that is older than what it confirmed to us. */
-  _isOlder({state}, counter, row) {
-    const [generation, last] = row.at[this.target] || [0, 0];
-    return last > counter && (generation === state.generation || followedBefore(state));
   }
 
   /* The other servers lack it now. */

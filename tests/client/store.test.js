@@ -248,7 +248,7 @@ test('S4: a server that was emptied gets everything, and each device keeps what 
   assert.deepStrictEqual(await two.all(), await one.all());
 });
 
-test('a backup that is older than what was confirmed gets the newer versions again', async () => {
+for (const id of ['collection-1', 'repaired']) test(`a collection that lost its end gets the newer versions again, as ${id}`, async () => {
   const world = new World();
   const one = world.storeDevice('one');
   await one.put('a', 'early');
@@ -256,9 +256,10 @@ test('a backup that is older than what was confirmed gets the newer versions aga
   await one.put('a', 'late');
   await one.put('b', 'late');
   await one.sync();
-  const collection = world.server.only; // as a file copied back: same id, lower counter
+  const collection = world.server.only; // a file copied back keeps its id, a repaired one gets another
   collection.entries.length = 1;
-  collection.counter = 1;
+  collection.counter = id === 'repaired' ? 65536 : 1;
+  collection.id = id;
   collection.clients = {};
   assert.strictEqual((await one.sync()).error, null);
   assert.deepStrictEqual(await one.all(), [['a', 'late'], ['b', 'late']]);
