@@ -197,6 +197,7 @@ static bool start_other(struct other *other, const struct probe *probe,
 {
     int answer[2], life[2];
 
+    *other = (struct other){.pid = -1, .answer_fd = -1, .life_fd = -1};
     if (pipe(answer) != 0)
         return error_set_errno(error, errno, "cannot make a pipe");
     if (pipe(life) != 0) {
@@ -234,8 +235,10 @@ static void kill_other(struct other *other)
         (void)kill(other->pid, SIGKILL);
         (void)waitpid(other->pid, NULL, 0);
     }
-    (void)close(other->answer_fd);
-    (void)close(other->life_fd);
+    if (other->answer_fd != -1)
+        (void)close(other->answer_fd);
+    if (other->life_fd != -1)
+        (void)close(other->life_fd);
 }
 
 /* --- Locks ------------------------------------------------------------------------------------ */

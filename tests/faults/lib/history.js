@@ -33,15 +33,15 @@ class Line {
         this.counters = [...this.known.keys()].sort((a, b) => a - b);
     }
 
-    /* Counters in (after, upTo]. */
-    between(after, upTo) {
+    /* Counters in (after, end]. */
+    between(after, end) {
         let low = 0, high = this.counters.length;
         while (low < high) {
             const middle = (low + high) >> 1;
             if (this.counters[middle] > after) high = middle; else low = middle + 1;
         }
         const found = [];
-        for (; low < this.counters.length && this.counters[low] <= upTo; low++) {
+        for (; low < this.counters.length && this.counters[low] <= end; low++) {
             found.push(this.counters[low]);
         }
         return found;
@@ -152,8 +152,8 @@ class Checker {
         const line = this.line(event);
         const returned = new Set(counted(event));
         const last = Math.max(0, ...returned);
-        const [from, upTo] = this.rangeOf(event);
-        for (const counter of line.between(from, upTo)) {
+        const [from, end] = this.rangeOf(event);
+        for (const counter of line.between(from, end)) {
             const { object, since } = line.known.get(counter);
             if (returned.has(counter) || !passes(event.request, object)) continue;
             if (counter < last) this.violate('no gaps', event, `${counter} is missing below ${last}`);
