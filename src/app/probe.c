@@ -447,9 +447,10 @@ static bool measure(struct probe *probe, struct disk *disk, struct error *error)
     static const unsigned appends[PROBE_GROUPS] = {1, 64, 256};
     uint64_t *samples_us = calloc(SAMPLES_MOST, sizeof *samples_us);
     struct journal journal = {0};
-    bool ok = samples_us || error_set(error, ERROR_NO_MEMORY, "out of memory");
 
-    ok = ok && journal_open(&journal, disk, error);
+    if (!samples_us)
+        return error_set(error, ERROR_NO_MEMORY, "out of memory");
+    bool ok = journal_open(&journal, disk, error);
     for (size_t i = 0; ok && i < PROBE_GROUPS; i++) {
         probe->latencies[i] = (struct probe_latency){.appends = appends[i]};
         ok = measure_group(probe, &journal, &probe->latencies[i], samples_us, error);
