@@ -10,6 +10,7 @@ export class Outbox {
     this._store = store;
     this.target = target;
     this._owner = ''; // of the sync that runs
+    this._stamp = 0;  // grows with each change of the state: another tab's change is noticed by it
   }
 
   async _load() {
@@ -17,6 +18,7 @@ export class Outbox {
       this._owner = owner;
       return tables.get('state', [owner, this.target]);
     });
+    this._stamp = row ? row.stamp : 0;
     return row ? row.state : null;
   }
 
@@ -136,15 +138,18 @@ export class Outbox {
     }
   }
 
-  _in(state, work) {
-    return this._store._write(async (tables, owner) => {
+  async _in(state, work) {
+    const stamp = this._stamp + 1;
+    await this._store._write(async (tables, owner) => {
       if (owner !== this._owner) throw failure('user_changed', 'another user has logged in');
       const rows = await tables.list('state', [owner]);
       const old = rows.find(row => row.target === this.target);
+      if ((old ? old.stamp : 0) !== this._stamp) throw failure('overtaken', 'another tab has gone on meanwhile');
       const others = rows.map(row => row.target).filter(target => target !== this.target);
       await work({tables, owner, others, state}, old?.state);
-      tables.put('state', {owner, target: this.target, state});
+      tables.put('state', {owner, target: this.target, state, stamp});
     });
+    this._stamp = stamp;
   }
 }
 

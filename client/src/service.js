@@ -4,10 +4,10 @@ import {Batches} from './batches.js';
 import {env} from './env.js';
 import {addBlobAddresses, answered, checkObject, isNews, KEY_TYPE, newest} from './objects.js';
 import {LocalStorage} from './storage.js';
+import {takeTurn} from './tabs.js';
 import {ask, deliver, failure, noop, randomId} from './tools.js';
 
-const LOCK_SECONDS = 60;  // how long one tab waits for another to finish its sync
-const MAX_ROUNDS = 40;    // conflicts, halvings and refusals one sync works through
+const MAX_ROUNDS = 40; // conflicts, halvings and refusals one sync works through
 
 /* Its state is one value, so that a reload finds either the old one or the new one:
  *   path          the collection it belongs to; another user's login starts from scratch
@@ -96,7 +96,7 @@ export class Service {
   /* ---- Turns and state ---- */
 
   _enqueue(work, callback, signal) {
-    const run = () => this._locked(async () => {
+    const run = () => takeTurn(this.server.collectionPath, this._store.isStore, async () => {
       if (signal?.aborted) throw failure('cancelled', 'the sync was cancelled');
       this._signal = signal;
       await this._load();
@@ -105,20 +105,6 @@ export class Service {
     const result = this._last.then(run);
     this._last = result.catch(noop);
     return deliver(result, callback);
-  }
-
-  /* Tabs share the storage, so they take turns: two that number their batches from the same state
-   * would each take the other's answer for its own. */
-  _locked(work) {
-    if (!env.locks) return work();
-    const aborter = new AbortController();
-    const timer = env.setTimeout(() => aborter.abort(), LOCK_SECONDS * 1000);
-    return env.locks.request(`cutout-sync ${this.server.collectionPath}`, {signal: aborter.signal},
-      () => { env.clearTimeout(timer); return work(); }
-    ).catch(error => {
-      if (!aborter.signal.aborted) throw error;
-      throw failure('locked', 'another tab has been syncing for a long time');
-    });
   }
 
   static _freshState() {

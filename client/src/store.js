@@ -10,7 +10,7 @@
  *   objects   {owner, key, object, version, at}: the newest version here; `version` grows with each change
  *             made here; at[target] = [generation, counter]: where a server has it
  *   outbox    {owner, target, key}: the target lacks this object's newest version
- *   state     {owner, target, state}: what the sync client remembers of a server
+ *   state     {owner, target, state, stamp}: what the sync client remembers of a server
  * A target is a server; there is more than one with Sync.Multi only.
  *
  * Invariants, which the tests cite:

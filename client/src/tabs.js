@@ -4,10 +4,11 @@
  * lead again only when no visible tab wants it; a leader beats; and a visible tab that has heard nothing
  * for a while takes the lock away. Two leaders at once would do no harm but cost requests. */
 import {env} from './env.js';
-import {noop} from './tools.js';
+import {failure, noop} from './tools.js';
 
 const BEAT_MS = 5000;
 const SILENCE_MS = 15000;
+const TURN_MS = 60000; // how long one tab waits for another to finish its sync
 
 export class Tabs {
   /* onlead(yes) is called at each change; onmessage(message) with what another tab sent. Where a
@@ -98,4 +99,20 @@ export class Tabs {
     this._onlead(leads);
     if (leads && this._channel) this._channel.postMessage({beat: true});
   }
+}
+
+/* Tabs share the storage, so they take turns to sync: two that number their batches from the same
+ * state would each take the other's answer for its own. A store notices that (outbox.js), so from
+ * a tab that is frozen in the middle the turn can be taken away. */
+export function takeTurn(name, mayRob, work) {
+  if (!env.locks) return work();
+  const lock = `cutout-sync ${name}`;
+  const aborter = new AbortController();
+  const timer = env.setTimeout(() => aborter.abort(), TURN_MS);
+  return env.locks.request(lock, {signal: aborter.signal}, () => { env.clearTimeout(timer); return work(); }
+  ).catch(error => {
+    if (!aborter.signal.aborted) throw error;
+    if (mayRob) return env.locks.request(lock, {steal: true}, work);
+    throw failure('locked', 'another tab has been syncing for a long time');
+  });
 }

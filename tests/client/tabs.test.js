@@ -107,6 +107,38 @@ test('a visible tab takes over after 15 seconds of silence, and not before', asy
   assert.deepStrictEqual([one.leads(), two.leads()], [false, true]);
 });
 
+test('a tab that is frozen in the middle of a sync is robbed of its turn, and what it does later is refused', async () => {
+  const tabs = new Tabs();
+  const {world} = tabs;
+  const one = tabs.open();
+  await tabs.pass(SECOND);
+  let thaw;
+  world.server.meetNext('POST', (request, answer) => {
+    const now = answer();
+    return new Promise(resolve => { thaw = () => resolve(now); });
+  });
+  await one.store.put({id: 'a', data: 1});
+  await tabs.pass(SECOND);
+  world.clock.timers.clear(); // frozen: none of its timers goes off
+  const two = tabs.open();
+  const other = two.sync.syncNow();
+  await two.store.put({id: 'b', data: 2});
+  await tabs.pass(50 * SECOND);
+  assert.strictEqual(world.server.stored().length, 1);
+  await tabs.pass(11 * SECOND);
+  await other;
+  assert.deepStrictEqual(world.server.stored().map(object => object.data), [1, 2]);
+  const state = () => [...tabs.disk.tables.state].map(([, text]) => JSON.parse(text)).find(row => row.stamp);
+  const before = state();
+  thaw();
+  await settle();
+  assert.ok(state().stamp >= before.stamp && state().state.position >= before.state.position);
+  assert.strictEqual(await two.store.countPending(), 0);
+  await one.store.put({id: 'c', data: 3});
+  await tabs.pass(10 * SECOND);
+  assert.deepStrictEqual(world.server.stored().map(object => object.data), [1, 2, 3]);
+});
+
 test('a login in one tab is a login in all', async () => {
   const tabs = new Tabs();
   const open = () => {
