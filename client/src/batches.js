@@ -1,5 +1,5 @@
 /* What goes into one POST: which objects, how many, and which of them rest because they were refused. */
-import {checkObject, NOT_JSON, objectId} from './objects.js';
+import {checkObject, toJson} from './objects.js';
 import {identity} from './tools.js';
 
 const BATCH_BYTES = 512 * 1024; // of a batch, but at least one object: larger ones take long on slow
@@ -21,7 +21,7 @@ export class Batches {
     const items = [];
     objects.forEach((object, i) => {
       const problem = checkObject(object, seen);
-      const plain = problem === NOT_JSON ? `${NOT_JSON}: ${objectId(object)}` : JSON.stringify(object);
+      const plain = toJson(object) || problem + toJson(object?.id);
       const item = {object, plain, version: versions && versions[i], key: problem ? plain : identity(object)};
       if (this._parked.get(item.key) === plain) return;
       if (problem) this._park(item, problem, null, refused);

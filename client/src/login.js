@@ -164,7 +164,7 @@ export class TokenAuthenticator extends Authenticator {
 
   request(options, callback) {
     const asked = Promise.resolve().then(() => this._getAssertion(options)).then(assertion => {
-      if (!assertion) throw failure('no_token', 'there is no token to log in with');
+      if (!assertion) throw failure('no_token', 'no token to log in with');
       return this.verify(assertion);
     });
     return deliver(asked, callback);

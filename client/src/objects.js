@@ -2,7 +2,7 @@
 import {identity} from './tools.js';
 
 export const KEY_TYPE = 'cutout-key'; // of the object that tells how others are encrypted
-export const NOT_JSON = 'it cannot be written as JSON';
+const NOT_JSON = 'it cannot be written as JSON';
 const MEMBERS = ['type', 'id', 'expires', 'data', 'deleted', 'blob'];
 const BLOB_MEMBERS = ['href', 'data', 'content_type'];
 
@@ -21,7 +21,7 @@ const RULES = [
 
 /* What is wrong with an object, or null. `seen` collects identities over one list. */
 export function checkObject(object, seen) {
-  if (!isJson(object)) return NOT_JSON;
+  if (toJson(object) === undefined) return NOT_JSON;
   if (!object || typeof object !== 'object' || Array.isArray(object)) return 'it is no object';
   const broken = RULES.find(([holds]) => !holds(object));
   if (broken) return broken[1];
@@ -30,16 +30,12 @@ export function checkObject(object, seen) {
   return null;
 }
 
-/* For telling apart objects that have no text. */
-export function objectId(object) {
-  return object && typeof object.id === 'string' ? object.id : '';
-}
-
-export function isJson(value) {
+/* undefined for what cannot be written so. */
+export function toJson(value) {
   try {
-    return JSON.stringify(value) !== undefined;
+    return JSON.stringify(value);
   } catch (error) {
-    return false;
+    return undefined;
   }
 }
 

@@ -144,7 +144,7 @@ export class Outbox {
       if (owner !== this._owner) throw failure('user_changed', 'another user has logged in');
       const rows = await tables.list('state', [owner]);
       const old = rows.find(row => row.target === this.target);
-      if ((old ? old.stamp : 0) !== this._stamp) throw failure('overtaken', 'another tab has gone on meanwhile');
+      if ((old ? old.stamp : 0) !== this._stamp) throw failure('overtaken', 'another tab has gone on');
       const others = rows.map(row => row.target).filter(target => target !== this.target);
       await work({tables, owner, others, state}, old?.state);
       tables.put('state', {owner, target: this.target, state, stamp});

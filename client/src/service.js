@@ -239,7 +239,7 @@ export class Service {
     const found = entries.find(([, object]) => object.type === KEY_TYPE);
     if (found) next.key = found[1].data;
     if (!next.key) return entries;
-    if (!this.cipher) throw failure('encrypted', 'the collection is encrypted, and no passphrase was given');
+    if (!this.cipher) throw failure('encrypted', 'the collection is encrypted');
     await this.cipher.open(next.key);
     const plain = entries.filter(([, object]) => object.type !== KEY_TYPE);
     return Promise.all(plain.map(async ([counter, object]) => [counter, await this.cipher.decrypt(object)]));

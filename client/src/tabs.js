@@ -113,6 +113,6 @@ export function takeTurn(name, mayRob, work) {
   ).catch(error => {
     if (!aborter.signal.aborted) throw error;
     if (mayRob) return env.locks.request(lock, {steal: true}, work);
-    throw failure('locked', 'another tab has been syncing for a long time');
+    throw failure('locked', 'another tab is syncing');
   });
 }

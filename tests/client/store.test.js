@@ -94,7 +94,7 @@ test('what was put before the first sync is an edit like any other when the serv
   assert.strictEqual(world.server.stored().pop().data, 'mine');
 });
 
-test('own objects in an answer count as an acknowledgement that was lost', async () => {
+test('S2: own objects in an answer count as an acknowledgement that was lost', async () => {
   const world = new World();
   const one = world.storeDevice('one');
   await one.sync();
@@ -107,6 +107,21 @@ test('own objects in an answer count as an acknowledgement that was lost', async
   await one.sync();
   assert.strictEqual(await one.data('a'), 'theirs, later');
   assert.strictEqual(world.server.stored().length, 2);
+});
+
+test('S2: an older own version in an answer leaves the newer edit alone', async () => {
+  const world = new World();
+  const one = world.storeDevice('one');
+  await one.sync();
+  await one.put('a', 'older');
+  world.server.loseAnswer('POST');
+  await one.sync();
+  await one.put('a', 'newer');
+  world.server.failNext('POST', 413);
+  await one.sync();
+  assert.strictEqual((await one.sync()).error, null);
+  assert.strictEqual(await one.data('a'), 'newer');
+  assert.strictEqual(world.server.stored().pop().data, 'newer');
 });
 
 test('S1: objects and position change together', async () => {

@@ -41,6 +41,22 @@ test('a signal ends a sync', async () => {
   assert.strictEqual((await one.sync()).error, null);
 });
 
+test('a signal that ends a POST leaves the batch to be asked about', async () => {
+  const world = new World();
+  const one = world.device('one');
+  one.app.edit('a', 1);
+  const aborter = new AbortController();
+  world.server.meetNext('POST', (request, answer) => { answer(); return new Promise(() => {}); });
+  const syncing = one.service.syncNow({signal: aborter.signal});
+  await settle();
+  aborter.abort();
+  await assert.rejects(syncing, {error: 'cancelled'});
+  assert.strictEqual((await one.sync()).error, null);
+  const [first, again] = world.server.sent('POST');
+  assert.deepStrictEqual([again.url, again.body], [first.url, first.body]);
+  assert.strictEqual(world.server.stored().length, 1);
+});
+
 test('a signal among the options ends all it does', async () => {
   const world = new World();
   const aborter = new AbortController();
