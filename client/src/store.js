@@ -8,7 +8,7 @@
  * Tables, each row with its owner (the user; '' before the first login), so that two users of one
  * browser never see each other's objects:
  *   objects   {owner, key, object, version, at}: the newest version here; `version` grows with each change
- *             made here; at[target] = [generation, counter]: where a server has it
+ *             made here; at[target] = [generation, counter]: where a server had it last
  *   outbox    {owner, target, key}: the target lacks this object's newest version
  *   state     {owner, target, state, stamp}: what the sync client remembers of a server
  * A target is a server; there is more than one with Sync.Multi only.
@@ -187,7 +187,7 @@ async function putAll(tables, owner, objects) {
       tables.delete('objects', old);
       return true;
     }
-    tables.put('objects', {owner, key, object, version: old ? old.version + 1 : 1, at: old ? old.at : {}});
+    tables.put('objects', {owner, key, object, version: old ? old.version + 1 : 1, at: {}});
     for (const {target} of targets) tables.put('outbox', {owner, target, key});
     return true;
   });
