@@ -195,8 +195,21 @@ test('a flush before the first sync sends nothing', async () => {
   assert.strictEqual(world.server.requests.length, 0);
 });
 
+test('a flush in the middle of a first sync sends nothing: it may be known there already', async () => {
+  const world = new World();
+  const one = world.storeDevice('one');
+  world.server.pageSize = 1;
+  world.server.append([note('x', 1), note('y', 2)], PATH);
+  world.server.meetNext('GET', (request, answer) => answer());
+  world.server.refuseConnection('GET');
+  await one.sync();
+  await one.put('a', 1);
+  await one.service.flush();
+  assert.strictEqual(world.server.sent('POST').length, 0);
+});
+
 test('the watchdog: after sleep, or when the clock was set back, it syncs', async () => {
-  for (const jump of [8 * HOUR, -24 * HOUR]) {
+  for (const jump of [8 * HOUR, 3 * MINUTE, -24 * HOUR]) {
     const world = new World();
     openWithStore(world);
     await world.clock.pass(SECOND);
