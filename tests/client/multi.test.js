@@ -43,6 +43,16 @@ test('what is written on one server reaches the other, deletions included, and n
   assert.deepStrictEqual(multi.status().map(status => status.pending), [0, 0]);
 });
 
+test('what comes from one server goes to the other within a second, without being asked', async () => {
+  const {world, a, b, store, at} = makeServers();
+  const multi = new Sync.Multi([at('a.test'), at('b.test')], store);
+  await world.clock.pass(SECOND);
+  a.append([note('x', 1)], '/app.test/ann%40a.test/notes');
+  await multi.syncs[0].syncNow();
+  await world.clock.pass(SECOND);
+  assert.deepStrictEqual(live(b), [['x', 1]]);
+});
+
 test('a user moves from one server to another without an export', async () => {
   const {world, a, b, store, at} = makeServers();
   const only = new Sync(store, {...at('a.test')});
