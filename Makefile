@@ -344,10 +344,11 @@ sanitize: test-tools
 	$(AGAIN) VARIANT=sanitize check-kill KILL_ROUNDS=20
 	$(AGAIN) VARIANT=sanitize check-history
 
-## Unit tests under ThreadSanitizer
-.PHONY: thread
+## Unit tests of the rooms that know of threads under ThreadSanitizer
+.PHONY: thread check-threads
 thread: test-tools
-	$(AGAIN) VARIANT=thread --output-sync=target check-unit
+	$(AGAIN) VARIANT=thread --output-sync=target check-threads
+check-threads: $(filter run-unit-base run-unit-loop run-unit-sync run-unit-http run-unit-app,$(UNIT_RUNS))
 
 ## Unit tests under Valgrind
 .PHONY: valgrind
