@@ -106,8 +106,9 @@ static enum step read_objects(struct task *task)
     return STEP_NEXT;
 }
 
+/* id: of the collection, to be told to who named none; NULL: there is none. */
 static void put_counters(const struct request *request, uint64_t first, uint64_t count,
-                         struct buf *body)
+                         const unsigned char *collection_id, struct buf *body)
 {
     char id[STREAM_ID_TEXT_SIZE];
 
@@ -118,8 +119,8 @@ static void put_counters(const struct request *request, uint64_t first, uint64_t
         buf_append_u64(body, first + i);
     }
     buf_append_byte(body, ']');
-    if (request->names_no_collection && request->stream->collection.state == COLLECTION_LIVE) {
-        stream_put_id(request->stream, id);
+    if (request->names_no_collection && collection_id) {
+        stream_put_id(collection_id, id);
         json_write_string_member(body, "collection_id", str_of(id));
     }
 }
@@ -153,7 +154,9 @@ static enum step answer_empty(struct task *task)
         if (outcome != STEP_NEXT)
             return outcome;
     }
-    put_counters(request, 0, 0, body);
+    const struct collection *collection = &request->stream->collection;
+    bool is_live = collection->state == COLLECTION_LIVE;
+    put_counters(request, 0, 0, is_live ? collection->identity.id : NULL, body);
     put_client_seq(request, body);
     buf_append_byte(body, '}');
     return buf_ok(body, &task->error) ? STEP_DONE : STEP_FAIL;
@@ -182,7 +185,7 @@ static void put_stored(const struct request *request, struct buf *body)
 {
     const struct append *append = request->append_wait.append;
 
-    put_counters(request, append->first_counter, append->count, body);
+    put_counters(request, append->first_counter, append->count, append->id, body);
     if (append->query.client.length > 0)
         json_write_u64_member(body, "client_seq", append->client_seq);
     buf_append_byte(body, '}');

@@ -41,7 +41,9 @@ struct append {
 
     enum append_outcome outcome;
     uint64_t first_counter, count;
-    uint64_t client_seq; /* last seq stored for query.client, if one was given */
+    uint64_t client_seq;             /* last seq stored for query.client, if one was given */
+    unsigned char id[INDEX_ID_SIZE]; /* of the collection it was stored in: the stream's may be
+                                        another one by the time that the waiter goes on */
     struct error error;
 };
 

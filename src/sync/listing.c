@@ -62,7 +62,7 @@ static void put_figures(const struct stream *stream, struct buf *body)
     const struct head *head = &stream->collection.head;
     char id[STREAM_ID_TEXT_SIZE];
 
-    stream_put_id(stream, id);
+    stream_put_id(stream->collection.identity.id, id);
     json_write_string_member(body, "collection_id", str_of(id));
     json_write_u64_member(body, "counter", head->last_counter);
     json_write_u64_member(body, "objects", head->count - head->commits);

@@ -51,7 +51,7 @@ static void put_rest(struct pull *pull)
     char id[STREAM_ID_TEXT_SIZE];
 
     if (is_live && (!pull->named || pull->changed)) {
-        stream_put_id(pull->stream, id);
+        stream_put_id(pull->stream->collection.identity.id, id);
         json_write_string_member(body, "collection_id", str_of(id));
     }
     if (pull->changed)

@@ -180,10 +180,10 @@ void stream_note_failure(struct stream *stream, struct error *error)
 
 static const char digits[] = "0123456789abcdef";
 
-void stream_put_id(const struct stream *stream, char out[STREAM_ID_TEXT_SIZE])
+void stream_put_id(const unsigned char id[INDEX_ID_SIZE], char out[STREAM_ID_TEXT_SIZE])
 {
     for (size_t i = 0; i < INDEX_ID_SIZE; i++) {
-        unsigned char byte = stream->collection.identity.id[i];
+        unsigned char byte = id[i];
 
         out[2 * i] = digits[byte >> 4];
         out[2 * i + 1] = digits[byte & 15];

@@ -98,7 +98,7 @@ void stream_note_failure(struct stream *stream, struct error *error);
 
 /* The id in hexadecimal, as clients see it. */
 enum { STREAM_ID_TEXT_SIZE = 2 * INDEX_ID_SIZE + 1 };
-void stream_put_id(const struct stream *stream, char out[STREAM_ID_TEXT_SIZE]);
+void stream_put_id(const unsigned char id[INDEX_ID_SIZE], char out[STREAM_ID_TEXT_SIZE]);
 bool stream_has_id(const struct stream *stream, struct str text);
 
 #endif

@@ -295,6 +295,7 @@ static enum step take_objects(struct writer *writer, struct append *append)
         task->error = (struct error){0};
     }
     if (outcome == STEP_FAIL || append->outcome != APPEND_STORED) {
+        memcpy(append->id, writer->stream->collection.identity.id, sizeof append->id);
         append_finish(append);
         return STEP_NEXT;
     }
@@ -421,6 +422,7 @@ static enum step publish_round(struct task *task)
         struct append *append = append_of(writer->taken.next);
 
         append->outcome = APPEND_STORED;
+        memcpy(append->id, writer->batch.identity.id, sizeof append->id);
         append_finish(append);
     }
     return STEP_DONE;

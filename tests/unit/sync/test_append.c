@@ -198,6 +198,25 @@ START_TEST(test_append_after_a_deletion_begins_anew_with_higher_counters)
 }
 END_TEST
 
+/* Not where its stream is by then: that may have been deleted and begun anew by another server. */
+START_TEST(test_append_knows_the_collection_it_was_stored_in)
+{
+    char id[STREAM_ID_TEXT_SIZE];
+
+    struct world_result first = post("client=a&seq=1", "[{}]");
+    world_put_id(&world, world_notes, id);
+    ck_assert_str_eq(first.id, id);
+    struct world_result again = post("client=a&seq=1", "[{}]");
+    ck_assert_int_eq(again.outcome, APPEND_REPLAYED);
+    ck_assert_str_eq(again.id, id);
+    ck_assert_int_eq(world_delete(&world, world_notes, "{}").outcome, APPEND_STORED);
+    struct world_result second = post("", "[{}]");
+    world_put_id(&world, world_notes, id);
+    ck_assert_str_eq(second.id, id);
+    ck_assert_str_ne(second.id, first.id);
+}
+END_TEST
+
 START_TEST(test_append_deleting_what_is_not_there_is_no_error)
 {
     ck_assert_int_eq(world_delete(&world, world_notes, "{}").outcome, APPEND_STORED);
@@ -428,6 +447,7 @@ Suite *suite_append(void)
     tcase_add_test(cases, test_append_behind_the_end_means_the_stream_is_gone);
     tcase_add_test(cases, test_append_beyond_the_quota_is_refused);
     tcase_add_test(cases, test_append_after_a_deletion_begins_anew_with_higher_counters);
+    tcase_add_test(cases, test_append_knows_the_collection_it_was_stored_in);
     tcase_add_test(cases, test_append_deleting_what_is_not_there_is_no_error);
     tcase_add_test(cases, test_append_survives_a_full_disk);
     tcase_add_test(cases, test_append_survives_a_failed_sync);

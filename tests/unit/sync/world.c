@@ -148,6 +148,7 @@ static struct world_result finish(struct world *world, const char *path, struct 
     result.first_counter = append->first_counter;
     result.count = append->count;
     result.client_seq = append->client_seq;
+    stream_put_id(append->id, result.id);
     if (append->outcome == APPEND_FAILED) {
         result.code = append->error.code;
         (void)snprintf(result.text, sizeof result.text, "%s", append->error.message);
@@ -234,7 +235,7 @@ void world_put_id(struct world *world, const char *path, char out[STREAM_ID_TEXT
     struct stream *stream = streams_find(&world->streams, path, &error);
 
     ck_assert(stream && stream_load(stream, &error));
-    stream_put_id(stream, out);
+    stream_put_id(stream->collection.identity.id, out);
     stream_release(stream);
 }
 

@@ -38,7 +38,8 @@ struct world_result {
     enum append_outcome outcome;
     enum error_code code; /* of a failure, also of the body's */
     uint64_t first_counter, count, client_seq;
-    char text[2048]; /* errors of a refused array, or message */
+    char id[STREAM_ID_TEXT_SIZE]; /* of the collection it was stored in */
+    char text[2048];              /* errors of a refused array, or message */
 };
 
 struct world_result world_post(struct world *world, const char *path, const char *query,
