@@ -340,6 +340,23 @@ static bool replay_batch(struct replay *replay, const struct batch *batch, struc
     return true;
 }
 
+/* Two began a collection in the same generation: one of them died before anybody saw his, for the
+ * other's was there to be deleted. If all that is left of the other is its deletion, the first has
+ * been brought back in its place. */
+static bool remove_impostor(struct replay *replay, struct touched *touched,
+                            const struct deletion *deletion, struct error *error)
+{
+    char name[PATHS_SIZE];
+
+    if (!touched->is_live || !touched->is_made_here || is_same_id(touched, deletion->id) ||
+        touched->header.generation != deletion->generation)
+        return true;
+    touched->is_live = touched->is_known = false;
+    touched->is_changed = true;
+    paths_put_index(name, touched->path);
+    return disk_unlink(replay->disk, name, error);
+}
+
 static bool replay_deletion(struct replay *replay, const struct deletion *deletion,
                             struct error *error)
 {
@@ -352,7 +369,8 @@ static bool replay_deletion(struct replay *replay, const struct deletion *deleti
         replay->report->cancelled++;
         return true;
     }
-    if (!end_earlier(replay, touched, deletion->generation, deletion->last_counter, error))
+    if (!end_earlier(replay, touched, deletion->generation, deletion->last_counter, error) ||
+        !remove_impostor(replay, touched, deletion, error))
         return false;
     if (touched->is_live ? !is_same_id(touched, deletion->id)
                          : deletion->generation < touched->ended) {

@@ -332,6 +332,25 @@ START_TEST(test_collection_of_one_who_died_gives_way_when_the_other_journal_is_g
 }
 END_TEST
 
+/* The power went in the middle of a replay: the index was gone, deleted.json not yet there. */
+START_TEST(test_deletion_ends_what_one_who_died_began_in_the_same_generation)
+{
+    struct head head = begin();
+    struct collection collection;
+
+    (void)begin_other(1, SAMPLE_GENERATION, 0);
+    write_batch(2, &head, 2, true);
+    forget_journal(2);
+    write_deletion(2, &head);
+    ck_assert(disk_unlink(disk, SAMPLE_PATH "/database.index", &error));
+    collection = replay();
+    ck_assert_int_eq(collection.state, COLLECTION_DELETED);
+    ck_assert_uint_eq(collection.head.last_counter, head.last_counter);
+    ck_assert_uint_eq(collection.head.generation, head.generation);
+    collection_clear(&collection);
+}
+END_TEST
+
 START_TEST(test_deletion_ends_an_earlier_collection)
 {
     struct head head = begin(), later;
@@ -443,6 +462,7 @@ Suite *suite_several(void)
     tcase_add_test(tests, test_batch_that_begins_a_collection_ends_the_one_before);
     tcase_add_test(tests, test_batch_that_begins_a_collection_explains_the_rest_of_the_one_before);
     tcase_add_test(tests, test_collection_of_one_who_died_gives_way_when_the_other_journal_is_gone);
+    tcase_add_test(tests, test_deletion_ends_what_one_who_died_began_in_the_same_generation);
     tcase_add_test(tests, test_deletion_ends_an_earlier_collection);
     tcase_add_test(tests, test_mark_is_synced_before_the_journals_go);
     tcase_add_test(tests, test_place_is_the_first_that_nobody_has);
