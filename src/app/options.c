@@ -72,6 +72,8 @@ static bool take_option(struct options *options, int option, const char *word, s
         options->action = ACTION_SHOW;
         return true;
     case SELF_TEST:
+        if (!*optarg) /* of a variable that is not set: the root is not what was meant */
+            return error_set(error, ERROR_CONF, "--self-test wants a directory");
         options->action = ACTION_SELF_TEST;
         options->directory = optarg;
         return true;

@@ -82,20 +82,12 @@ const struct probe_file_system *probe_find_file_system(uint64_t magic)
     return NULL;
 }
 
-static void check_file_system(struct probe *probe, struct probe_finding *finding)
+void probe_judge_file_system(uint64_t magic, struct probe_finding *finding)
 {
-    struct statfs info;
+    const struct probe_file_system *found = probe_find_file_system(magic);
 
-    if (statfs(probe->scratch, &info) != 0) {
-        find(finding, PROBE_FAILED, "cannot be asked for: %s", strerror(errno));
-        return;
-    }
-    const struct probe_file_system *found =
-        probe_find_file_system((uint64_t)info.f_type & UINT32_MAX);
-    probe->is_memory = found && found->is_memory;
     if (!found)
-        find(finding, PROBE_WARNING, "type 0x%" PRIx64 ", of which nothing is known here",
-             (uint64_t)info.f_type & UINT32_MAX);
+        find(finding, PROBE_WARNING, "type 0x%" PRIx64 ", of which nothing is known here", magic);
     else if (found->is_remote)
         find(finding, PROBE_FAILED,
              "%s: over a network locks and what other machines have cached are not to be relied "
@@ -108,6 +100,20 @@ static void check_file_system(struct probe *probe, struct probe_finding *finding
              "%s: what lies below it decides; in a container, give the data a volume", found->name);
     else
         find(finding, PROBE_OK, "%s", found->name);
+}
+
+static void check_file_system(struct probe *probe, struct probe_finding *finding)
+{
+    struct statfs info;
+
+    if (statfs(probe->scratch, &info) != 0) {
+        find(finding, PROBE_FAILED, "cannot be asked for: %s", strerror(errno));
+        return;
+    }
+    uint64_t magic = (uint64_t)info.f_type & UINT32_MAX;
+    const struct probe_file_system *found = probe_find_file_system(magic);
+    probe->is_memory = found && found->is_memory;
+    probe_judge_file_system(magic, finding);
 }
 
 static void check_room(struct probe *probe, struct probe_finding *finding)
@@ -272,6 +278,8 @@ static bool ask_whether_locked(const struct probe *probe, struct error *error)
         return false;
     }
     bool ok = start_other(&other, probe, find_data_locked, error);
+    if (ok && !find_data_locked(probe))
+        ok = error_set(error, ERROR_IO, "one process gets the same lock twice");
     if (ok && ask_other(&other) != 'y')
         ok = error_set(error, ERROR_IO, "two processes get the same lock at once");
     kill_other(&other);

@@ -60,6 +60,8 @@ struct probe_file_system {
 };
 const struct probe_file_system *probe_find_file_system(uint64_t magic); /* NULL: not known */
 
+void probe_judge_file_system(uint64_t magic, struct probe_finding *finding);
+
 /* Sorts the samples, which are not empty. */
 void probe_sum_up(struct probe_latency *latency, uint64_t *samples_us);
 

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/json_write.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -119,6 +120,9 @@ int self_test_run(const char *directory, bool as_json)
 
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGHUP, &action, NULL);
+    (void)signal(SIGPIPE,
+                 SIG_IGN); /* who reads may have gone; what was made is removed all the same */
     if (!probe_open(&probe, directory, &stopped, &error)) {
         (void)fprintf(stderr, "cutoutd: %s\n", error.message);
         return 1;
@@ -134,6 +138,8 @@ int self_test_run(const char *directory, bool as_json)
     else if (ok)
         say_end(&probe, directory, worst);
     buf_clear(&checks);
+    if (ok && (fflush(stdout) != 0 || ferror(stdout)))
+        ok = error_set_errno(&error, errno, "cannot print what was found");
     if (!ok)
         (void)fprintf(stderr, "cutoutd: %s\n", error.message);
     return ok && worst != PROBE_FAILED ? 0 : 1;

@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { spawn } = require('node:child_process');
+const { spawn, spawnSync } = require('node:child_process');
 const { test, after } = require('node:test');
 const { BINARY, runToEnd, withDeadline } = require('./lib/server.js');
 
@@ -62,19 +62,59 @@ test('what is no directory to write into is named', async () => {
 });
 
 test('wrong usage', async () => {
-    for (const args of [['--self-test'], ['--json'], ['--self-test', root, 'more']]) {
+    for (const args of [['--self-test'], ['--self-test', ''], ['--json'], ['--self-test', root, 'more']]) {
         assert.equal((await runToEnd(args)).code, 2, args.join(' '));
     }
 });
 
-test('a signal in the middle leaves nothing behind', async () => {
-    const directory = emptyDirectory('stopped');
+for (const [signal, number] of [['SIGTERM', 15], ['SIGINT', 2], ['SIGHUP', 1]]) test(`${signal} in the middle leaves nothing behind`, async () => {
+    const directory = emptyDirectory(`stopped-${signal}`);
     const child = spawn(BINARY, ['--self-test', directory], { stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
     child.stderr.on('data', (chunk) => { said += chunk; });
-    child.stdout.once('data', () => child.kill('SIGTERM'));
+    child.stdout.once('data', () => child.kill(signal));
     const code = await withDeadline(new Promise((resolve) => child.once('close', resolve)), 'its end');
     assert.equal(code, 1);
-    assert.match(said, /stopped by signal 15/);
+    assert.match(said, new RegExp(`stopped by signal ${number}\\b`));
     assert.deepEqual(fs.readdirSync(directory), []);
+});
+
+test('nobody reads what it says: it fails, and leaves nothing behind', async () => {
+    const directory = emptyDirectory('unread');
+    const child = spawn(BINARY, ['--self-test', directory], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (chunk) => { said += chunk; });
+    child.stdout.once('data', () => child.stdout.destroy());
+    const [code, signal] = await withDeadline(
+        new Promise((resolve) => child.once('close', (...end) => resolve(end))), 'its end');
+    assert.deepEqual([code, signal], [1, null]);
+    assert.match(said, /cannot print what was found/);
+    assert.deepEqual(fs.readdirSync(directory), []);
+});
+
+/* Mounts in a namespace of its own, which ends with the shell. */
+function runOnTmpfs(options, prepare) {
+    const at = fs.mkdtempSync(path.join(root, 'tmpfs-'));
+    const script = `mount -t tmpfs -o "$2" none "$1" && cd "$1" && ${prepare} && {
+        "$3" --self-test "$1"; echo "code $?"; ls -A "$1"; }`;
+    return spawnSync('unshare', ['-m', 'sh', '-c', script, 'sh', at, options, BINARY],
+        { encoding: 'utf8' });
+}
+
+const MOUNTS = runOnTmpfs('size=64k', ':').stdout?.includes('code ');
+const skip = MOUNTS ? false : 'may not mount here';
+
+test('a full disk is no place, and does not end it', { skip }, () => {
+    /* 256 KB are room for all that comes before the mapped file, but not for its 512 KB. */
+    for (const left of [0, 8, 64, 256]) {
+        const end = runOnTmpfs('size=4m', `head -c $(((4096 - ${left}) * 1024)) /dev/zero >fill`);
+        assert.match(end.stdout, /failed +(several servers|syncs) .*No space left/, end.stdout);
+        assert.match(end.stdout, /is not fit for a data directory\.\ncode 1\nfill\n$/, end.stdout);
+    }
+});
+
+test('what is mounted for reading only is no place', { skip }, () => {
+    const end = runOnTmpfs('size=4m', 'cd / && mount -o remount,ro "$1"');
+    assert.match(end.stderr, /cannot make a directory in it: Read-only file system/);
+    assert.match(end.stdout, /^code 1\n$/);
 });

@@ -25,6 +25,36 @@ START_TEST(test_probe_knows_file_systems_by_what_statfs_says)
 }
 END_TEST
 
+static enum probe_verdict judge_type(uint64_t magic, const char *says)
+{
+    struct probe_finding finding = {.verdict = PROBE_OK};
+
+    probe_judge_file_system(magic, &finding);
+    if (!strstr(finding.text, says))
+        ck_abort_msg("%s", finding.text);
+    return finding.verdict;
+}
+
+START_TEST(test_probe_refuses_what_is_reached_over_a_network)
+{
+    ck_assert_int_eq(judge_type(0x6969, "NFS: over a network"), PROBE_FAILED);
+    ck_assert_int_eq(judge_type(0x517b, "SMB"), PROBE_FAILED);
+    ck_assert_int_eq(judge_type(0xfe534d42, "SMB2"), PROBE_FAILED);
+    ck_assert_int_eq(judge_type(0xff534d42, "CIFS"), PROBE_FAILED);
+    ck_assert_int_eq(judge_type(0x01021997, "9P"), PROBE_FAILED);
+}
+END_TEST
+
+START_TEST(test_probe_warns_of_what_does_not_last_or_is_not_known)
+{
+    ck_assert_int_eq(judge_type(0x01021994, "tmpfs: all is gone"), PROBE_WARNING);
+    ck_assert_int_eq(judge_type(0x794c7630, "overlayfs"), PROBE_WARNING);
+    ck_assert_int_eq(judge_type(0x65735546, "FUSE"), PROBE_WARNING);
+    ck_assert_int_eq(judge_type(0x12345678, "0x12345678"), PROBE_WARNING);
+    ck_assert_int_eq(judge_type(0xef53, "ext4"), PROBE_OK);
+}
+END_TEST
+
 START_TEST(test_probe_sums_samples_up)
 {
     uint64_t samples[200];
@@ -85,6 +115,8 @@ Suite *suite_probe(void)
     TCase *tests = tcase_create("probe");
 
     tcase_add_test(tests, test_probe_knows_file_systems_by_what_statfs_says);
+    tcase_add_test(tests, test_probe_refuses_what_is_reached_over_a_network);
+    tcase_add_test(tests, test_probe_warns_of_what_does_not_last_or_is_not_known);
     tcase_add_test(tests, test_probe_sums_samples_up);
     tcase_add_test(tests, test_probe_sums_up_a_single_sample);
     tcase_add_test(tests, test_probe_does_not_believe_a_disk_that_is_too_fast);
