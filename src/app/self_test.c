@@ -121,8 +121,8 @@ int self_test_run(const char *directory, bool as_json)
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGHUP, &action, NULL);
-    (void)signal(SIGPIPE,
-                 SIG_IGN); /* who reads may have gone; what was made is removed all the same */
+    /* Who reads may have gone; what was made is removed all the same. */
+    (void)signal(SIGPIPE, SIG_IGN);
     if (!probe_open(&probe, directory, &stopped, &error)) {
         (void)fprintf(stderr, "cutoutd: %s\n", error.message);
         return 1;
