@@ -341,7 +341,7 @@ START_TEST(test_deletion_ends_what_one_who_died_began_in_the_same_generation)
     (void)begin_other(1, SAMPLE_GENERATION, 0);
     write_batch(2, &head, 2, true);
     forget_journal(2);
-    write_deletion(2, &head);
+    write_deletion(1, &head);
     ck_assert(disk_unlink(disk, SAMPLE_PATH "/database.index", &error));
     collection = replay();
     ck_assert_int_eq(collection.state, COLLECTION_DELETED);
