@@ -18,7 +18,7 @@ MAY_tools := base loop store
 
 # The libraries of a room, as pkg-config knows them.
 PACKAGES_base := yajl libcrypto zlib
-PACKAGES_loop := libevent
+PACKAGES_loop := libevent libevent_extra libcurl
 PACKAGES_http := libevent
 
 # ---- Variants -------------------------------------------------------------------------------

@@ -140,6 +140,26 @@ static bool check_durability(const char *value, struct error *error)
     return parse_durability(value, &durability, error);
 }
 
+/* What goes over a network in the clear could be answered by anybody. */
+static bool check_verifier(const char *value, struct error *error)
+{
+    static const struct str near[] = {STR_INIT("http://127.0.0.1"), STR_INIT("http://[::1]"),
+                                      STR_INIT("http://localhost")};
+    struct str url = str_of(value);
+
+    if (str_starts_with(url, STR("https://")) && url.length > strlen("https://"))
+        return true;
+    for (size_t i = 0; i < sizeof near / sizeof *near; i++) {
+        struct str rest = str_slice(url, near[i].length, url.length);
+
+        if (str_starts_with(url, near[i]) &&
+            (rest.length == 0 || rest.data[0] == ':' || rest.data[0] == '/'))
+            return true;
+    }
+    return error_set(error, ERROR_CONF,
+                     "\"%.100s\" is no URL with https, or with http of this machine", value);
+}
+
 const struct conf_directive directives[] = {
     {.name = "listen",
      .type = CONF_LIST,
@@ -221,6 +241,36 @@ const struct conf_directive directives[] = {
      .reloads = true,
      .values = "ADDRESS | ADDRESS/BITS | unix: ...",
      .help = "Whose trusted_user_header is believed."},
+    {.name = "verifier",
+     .type = CONF_TEXT,
+     .offset = FIELD(verifier),
+     .fallback = "",
+     .check = check_verifier,
+     .reloads = true,
+     .values = "URL",
+     .help = "Let users log in with BrowserID assertions: this verifier is asked whether they are "
+             "good, and is believed. Over https, unless it is on this machine."},
+    {.name = "verifier_timeout",
+     .type = CONF_DURATION,
+     .offset = FIELD(verifier_timeout),
+     .fallback = "10s",
+     .least = 100,
+     .most = MINUTE,
+     .reloads = true,
+     .help = "How long the verifier may take for its answer; then the login is answered with 503."},
+    {.name = "verifier_ca_file",
+     .type = CONF_TEXT,
+     .offset = FIELD(verifier_ca_file),
+     .fallback = "",
+     .values = "FILE",
+     .help = "Certificates to trust instead of the system's when a verifier is asked."},
+    {.name = "max_verifications",
+     .type = CONF_COUNT,
+     .offset = FIELD(max_verifications),
+     .fallback = "64",
+     .least = 1,
+     .most = 10000,
+     .help = "How many verifications may be under way; further logins are answered with 503."},
     {.name = "token_secret_file",
      .type = CONF_TEXT,
      .offset = FIELD(token_secret_file),
@@ -443,7 +493,8 @@ struct durability directives_durability(const struct settings *settings)
 
 bool directives_lock_out(const struct settings *settings)
 {
-    return !settings->dev_login && !settings->token_secret_file && !settings->trusted_user_header;
+    return !settings->dev_login && !settings->token_secret_file && !settings->trusted_user_header &&
+           !settings->verifier;
 }
 
 /* Behind a balancer every peer looks local, so only what is configured can tell that nobody else
@@ -452,6 +503,8 @@ static bool check_dev_login(const struct settings *settings, struct error *error
 {
     if (settings->token_secret_file)
         return error_set(error, ERROR_CONF, "dev_login: not together with token_secret_file");
+    if (settings->verifier)
+        return error_set(error, ERROR_CONF, "dev_login: not together with verifier");
     if (settings->trusted_user_header)
         return error_set(error, ERROR_CONF, "dev_login: not together with trusted_user_header");
     for (size_t i = 0; i < settings->listen.count; i++) {

@@ -15,6 +15,8 @@ struct settings {
     bool dev_login;
     char *trusted_user_header, *token_secret_file;
     struct conf_list trusted_proxies, allow_origin;
+    char *verifier, *verifier_ca_file;
+    uint64_t verifier_timeout, max_verifications;
     uint64_t token_lifetime;
     char *document_root, *client_script;
     uint64_t max_connections, max_header_bytes, idle_timeout;

@@ -106,8 +106,11 @@ static bool open_access(struct server *server, struct error *error)
         keys_clear(&prepared.keys);
         return false;
     }
-    if (!login_open(&server->login, &server->access, settings->dev_login, 0, error))
+    if (!fetches_open(&server->fetches, &server->loop, (size_t)settings->max_verifications,
+                      settings->verifier_ca_file, error) ||
+        !login_open(&server->login, &server->access, settings->dev_login, 0, error))
         return false;
+    server->login.fetches = &server->fetches;
     apply_access(server);
     return true;
 }
@@ -345,6 +348,7 @@ void server_close(struct server *server)
     task_cancel(&server->drain);
     http_close(&server->admin);
     http_close(&server->http);
+    fetches_close(&server->fetches);
     access_close(&server->access);
     site_close(&server->site);
     /* Only if the loop gave up: then nothing here can end in order. What was answered is in the

@@ -38,6 +38,7 @@ struct server {
     struct syncer syncer;
     struct streams streams;
     struct access access;
+    struct fetches fetches;
     struct login login;
     struct site site;
     struct http http, admin;

@@ -6,6 +6,8 @@
 #include "http/connection.h"
 #include "http/routes.h"
 
+#include <stdlib.h>
+
 enum {
     FORM_MOST = 65536, /* bytes of the body; an assertion has some thousand */
     FORM_JSON_DEPTH = 4,
@@ -71,27 +73,35 @@ static bool read_form(struct request *request, struct form *form, struct error *
     return buf_ok(&form->assertion, error) && buf_ok(&form->audience, error);
 }
 
-static enum step verify_assertion(struct task *task)
+static enum step begin_login(struct task *task)
 {
     struct request *request = request_of(task);
     struct form form = {0};
-    struct token who = {0};
-    bool ok = read_form(request, &form, &task->error) &&
-              login_verify(request->http->services.login, buf_str(&form.assertion),
-                           buf_str(&form.audience), clock_unix_seconds(), &request->reply.body,
-                           &who, &task->error);
 
-    if (ok && who.user[0]) {
-        log_write(LOG_NOTICE, "login: %s at %s from %s", who.user, who.audience.text,
-                  request->peer);
-    } else if (ok) {
-        request->http->stats.refused_logins++;
-        log_write(LOG_NOTICE, "login refused from %s", request->peer);
-    }
-    crypto_wipe(form.assertion.data, form.assertion.length);
-    buf_clear(&form.assertion);
-    buf_clear(&form.audience);
-    return ok ? STEP_DONE : STEP_FAIL;
+    request->login = calloc(1, sizeof *request->login);
+    if (!request->login)
+        return task_fail(task, ERROR_NO_MEMORY, "out of memory for a login");
+    bool ok = read_form(request, &form, &task->error);
+    request->login->assertion = form.assertion;
+    request->login->audience = form.audience;
+    return ok ? login_begin(request->login, request->http->services.login, task) : STEP_FAIL;
 }
 
-const struct step_entry verify_steps[] = {STEP(verify_assertion), {0}};
+static enum step end_login(struct task *task)
+{
+    struct request *request = request_of(task);
+    const struct token *who = &request->login->who;
+
+    if (!login_end(request->login, clock_unix_seconds(), &request->reply.body, &task->error))
+        return STEP_FAIL;
+    if (who->user[0]) {
+        log_write(LOG_NOTICE, "login: %s at %s from %s, vouched for by %s", who->user,
+                  who->audience.text, request->peer, request->login->issuer);
+    } else {
+        request->http->stats.refused_logins++;
+        log_write(LOG_NOTICE, "login refused from %s: %s", request->peer, request->login->failure);
+    }
+    return STEP_DONE;
+}
+
+const struct step_entry verify_steps[] = {STEP(begin_login), STEP(end_login), {0}};

@@ -128,6 +128,9 @@ static void free_request(struct request *request)
     append_free(&request->append_wait.append);
     pull_clear(&request->pull);
     listing_clear(&request->listing);
+    if (request->login)
+        login_clear(request->login);
+    free(request->login);
     objects_clear(&request->objects);
     query_clear(&request->query);
     stream_release(request->stream);

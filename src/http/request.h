@@ -83,6 +83,7 @@ struct request {
     struct watch watch;
     struct event *hangup; /* while held: the client has gone or sends more */
     struct listing listing;
+    struct login_attempt *login;      /* on the heap; NULL: none */
     uint64_t objects_in, objects_out; /* for log and metrics */
 
     struct reply reply;

@@ -53,7 +53,9 @@ const refused = [
     ['an audience of another scheme', 'dev:TOKEN:ann@example.org', 'ftp://app.example', /origin/],
     ['an audience in capitals', 'dev:TOKEN:ann@example.org', 'http://APP.example', /origin/],
     ['an audience without scheme', 'dev:TOKEN:ann@example.org', 'app.example', /origin/],
-    ['an assertion of no known kind', 'eyJ.eyJ.sig~eyJ.eyJ.sig', 'http://app.example', /no kind of login/],
+    ['an assertion of no known kind', 'eyJ.eyJ.sig', 'http://app.example', /no kind of login/],
+    ['a BrowserID assertion without a verifier', 'eyJ.eyJ.sig~eyJ.eyJ.sig', 'http://app.example',
+        /there is no verifier/],
 ];
 for (const [name, assertion, audience, reason] of refused) {
     test(`a login is refused with a reason, and status 200: ${name}`, async () => {

@@ -49,9 +49,13 @@ static void verify(const char *pattern, const char *audience)
         buf_append(&assertion, str_slice(rest, 1, rest.length));
     }
     buf_reset(&answer);
-    ck_assert(
-        login_verify(&login, buf_str(&assertion), str_of(audience), NOW, &answer, &who, &error));
-    buf_clear(&assertion);
+    struct login_attempt attempt = {.assertion = assertion};
+    struct task task = {0};
+    buf_append_text(&attempt.audience, audience);
+    ck_assert_int_eq(login_begin(&attempt, &login, &task), STEP_NEXT);
+    ck_assert(login_end(&attempt, NOW, &answer, &error));
+    who = attempt.who;
+    login_clear(&attempt);
 }
 
 static void assert_failure(const char *reason)

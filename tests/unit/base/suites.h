@@ -13,6 +13,7 @@ Suite *suite_siphash(void);
 Suite *suite_crc32c(void);
 Suite *suite_table(void);
 Suite *suite_percent(void);
+Suite *suite_network(void);
 Suite *suite_utf8(void);
 Suite *suite_clock(void);
 Suite *suite_log(void);
