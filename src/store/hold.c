@@ -141,19 +141,35 @@ bool hold_forget(struct hold *hold, struct error *error)
     return file_write_at(&hold->lock, (struct str){zeros, sizeof zeros}, AT_SET, error);
 }
 
-static bool is_live_at(struct disk *disk, const char *path, uint64_t generation)
+/* Without its index a collection is not there: it was being deleted, or made. Nobody else would
+ * ever remove what is left of it: the next one has another generation, and the journal that tells
+ * of this one is not replayed. A deleted.json that cannot be read is for others to report. */
+static bool remove_rest(struct disk *disk, const char *path, const struct head *note,
+                        struct error *error)
 {
-    struct index_header header;
-    struct error error;
+    struct collection deleted;
+    char name[PATHS_SIZE];
 
-    return database_read_header(disk, path, &header, &error) && header.generation == generation;
+    if (!collection_load_deleted(&deleted, disk, path, error))
+        return error->code == ERROR_DAMAGED;
+    paths_put_data(name, path, deleted.head.generation);
+    collection_clear(&deleted);
+    if (!disk_unlink(disk, name, error))
+        return false;
+    paths_put_data(name, path, note->generation);
+    if (!disk_unlink(disk, name, error))
+        return false;
+    paths_put_info(name, path);
+    return disk_unlink(disk, name, error);
 }
 
 /* A batch that is complete stays: somebody may have read it. */
 static bool remove_half(struct disk *disk, const char *path, const struct head *note,
                         struct error *error)
 {
+    struct index_header header;
     struct database database;
+    struct error cause;
 
     if (database_open(&database, disk, path, error)) {
         database_close(&database);
@@ -161,7 +177,9 @@ static bool remove_half(struct disk *disk, const char *path, const struct head *
     }
     if (error->code != ERROR_DAMAGED && error->code != ERROR_NOT_FOUND)
         return false;
-    return !is_live_at(disk, path, note->generation) || database_cut(disk, path, note, error);
+    if (database_read_header(disk, path, &header, &cause))
+        return header.generation != note->generation || database_cut(disk, path, note, error);
+    return cause.code != ERROR_NOT_FOUND || remove_rest(disk, path, note, error);
 }
 
 bool hold_settle(struct hold *hold, struct news *news, const char *path, struct error *error)

@@ -149,6 +149,83 @@ START_TEST(test_hold_takes_back_what_is_half_done)
 }
 END_TEST
 
+static void make_file(const char *name)
+{
+    struct file file;
+
+    ck_assert(file_open(&file, &one, name, O_RDWR | O_CREAT, &error));
+    ck_assert(file_write_at(&file, STR("left"), 0, &error));
+    file_close(&file);
+}
+
+static bool is_there(const char *name)
+{
+    struct file file;
+    bool ok = file_open(&file, &one, name, O_RDONLY, &error);
+
+    ck_assert(ok || error.code == ERROR_NOT_FOUND);
+    file_close(&file);
+    return ok;
+}
+
+static void delete_sample(void)
+{
+    struct identity identity = sample_identity(1);
+    struct deletion deletion = {
+        .path = SAMPLE_PATH, .generation = SAMPLE_GENERATION, .last_counter = head.last_counter};
+    bool undone;
+
+    memcpy(deletion.id, identity.id, INDEX_ID_SIZE);
+    buf_append_text(&deletion.reason, "{}");
+    ck_assert_msg(collection_delete(&one, &deletion, &undone, &error), "%s", error.message);
+    deletion_clear(&deletion);
+}
+
+/* Who is killed between two unlinks leaves the data of what was deleted. Nobody else knows of them.
+ */
+START_TEST(test_hold_ends_a_deletion_that_was_begun)
+{
+    static const struct head nothing;
+    char data[PATHS_SIZE], info[PATHS_SIZE];
+
+    ck_assert(hold_take(&hold, &one, SAMPLE_PATH, &error) && hold_note(&hold, &nothing, &error));
+    delete_sample();
+    put_name(data, false);
+    paths_put_info(info, SAMPLE_PATH);
+    make_file(info);
+    if (_i == 0)
+        make_file(data);
+    hold_release(&hold);
+    ck_assert(hold_take(&other, &two, SAMPLE_PATH, &error) && other.has_note);
+    ck_assert_msg(hold_settle(&other, &news_two, SAMPLE_PATH, &error), "%s", error.message);
+    ck_assert(!is_there(data) && !is_there(info));
+    ck_assert(collection_load(&collection, &two, SAMPLE_PATH, &error));
+    ck_assert_int_eq(collection.state, COLLECTION_DELETED);
+    ck_assert_uint_eq(collection.head.last_counter, head.last_counter);
+}
+END_TEST
+
+/* The index comes last: without it the first batch of a collection is not there. */
+START_TEST(test_hold_removes_a_first_batch_that_is_half_done)
+{
+    const struct head before = {.generation = SAMPLE_GENERATION + 1};
+    char data[PATHS_SIZE], info[PATHS_SIZE];
+
+    delete_sample();
+    ck_assert(hold_take(&hold, &one, SAMPLE_PATH, &error) && hold_note(&hold, &before, &error));
+    paths_put_data(data, SAMPLE_PATH, before.generation);
+    paths_put_info(info, SAMPLE_PATH);
+    make_file(info);
+    make_file(data);
+    hold_release(&hold);
+    ck_assert(hold_take(&other, &two, SAMPLE_PATH, &error) && other.has_note);
+    ck_assert_msg(hold_settle(&other, &news_two, SAMPLE_PATH, &error), "%s", error.message);
+    ck_assert(!is_there(data) && !is_there(info));
+    ck_assert(collection_load(&collection, &two, SAMPLE_PATH, &error));
+    ck_assert_int_eq(collection.state, COLLECTION_DELETED);
+}
+END_TEST
+
 START_TEST(test_hold_keeps_what_is_complete)
 {
     ck_assert(hold_take(&hold, &one, SAMPLE_PATH, &error));
@@ -312,6 +389,8 @@ Suite *suite_hold(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_hold_is_for_one);
     tcase_add_loop_test(tests, test_hold_takes_back_what_is_half_done, 0, 8);
+    tcase_add_loop_test(tests, test_hold_ends_a_deletion_that_was_begun, 0, 2);
+    tcase_add_test(tests, test_hold_removes_a_first_batch_that_is_half_done);
     tcase_add_test(tests, test_hold_keeps_what_is_complete);
     tcase_add_test(tests, test_hold_tells_readers_that_somebody_writes);
     tcase_add_test(tests, test_hold_does_not_excuse_damage);
