@@ -340,9 +340,8 @@ static bool replay_batch(struct replay *replay, const struct batch *batch, struc
     return true;
 }
 
-/* Two began a collection in the same generation: one of them died before anybody saw his, for the
- * other's was there to be deleted. If all that is left of the other is its deletion, the first has
- * been brought back in its place. */
+/* Two began a collection in the same generation: one of them died before anybody saw his, and has
+ * been brought back here, because of the other's all that is left is its deletion. */
 static bool remove_impostor(struct replay *replay, struct touched *touched,
                             const struct deletion *deletion, struct error *error)
 {
