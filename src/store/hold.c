@@ -223,6 +223,16 @@ static bool look_at_note(struct disk *disk, const char *path, bool *is_set, stru
     return ok;
 }
 
+/* The index is looked for first, then deleted.json. Between the two another process may have begun
+ * the collection anew, and neither was found: so it is absent only if it is so twice. */
+static bool load_twice_if_absent(struct collection *collection, struct disk *disk, const char *path,
+                                 struct error *error)
+{
+    if (!collection_load(collection, disk, path, error))
+        return false;
+    return collection->state != COLLECTION_ABSENT || collection_load(collection, disk, path, error);
+}
+
 /* The files are looked at one after the other, while another process may be at work: what does not
  * agree is damage only if it stays so, and nobody says that he is writing. The note is looked at
  * last: without one nobody had begun to write when the files were looked at, or has told. */
@@ -234,7 +244,7 @@ bool hold_load(struct collection *collection, struct disk *disk, const char *pat
 
     *is_being_written = false;
     for (unsigned i = 0; i < LOAD_TRIES; i++) {
-        bool is_loaded = collection_load(collection, disk, path, &cause);
+        bool is_loaded = load_twice_if_absent(collection, disk, path, &cause);
 
         *error = cause;
         if (!is_loaded && cause.code != ERROR_DAMAGED)

@@ -262,6 +262,36 @@ START_TEST(test_hold_tells_readers_that_somebody_writes)
 }
 END_TEST
 
+static struct disk_calls calls;
+static int (*really_open)(struct disk *disk, const char *name, int flags);
+
+/* Between the look for the index and that for deleted.json another server begins the collection. */
+static int begin_and_open(struct disk *disk, const char *name, int flags)
+{
+    char deleted[PATHS_SIZE];
+
+    paths_put_deleted(deleted, SAMPLE_PATH);
+    if (strcmp(name, deleted) == 0) {
+        calls.open = really_open;
+        head = sample_fill(&one, 5, NULL);
+    }
+    return really_open(disk, name, flags);
+}
+
+START_TEST(test_hold_does_not_take_what_is_begun_anew_for_absent)
+{
+    calls = *two.calls;
+    really_open = calls.open;
+    delete_sample();
+    calls.open = begin_and_open;
+    two.calls = &calls;
+    load_as_reader(&head);
+    ck_assert(calls.open == really_open);
+    ck_assert(hold_load(&collection, &two, "a.org/u@b.org/none", &is_being_written, &error));
+    ck_assert_int_eq(collection.state, COLLECTION_ABSENT);
+}
+END_TEST
+
 START_TEST(test_hold_does_not_excuse_damage)
 {
     (void)write_part(20, 0); /* without a note */
@@ -393,6 +423,7 @@ Suite *suite_hold(void)
     tcase_add_test(tests, test_hold_removes_a_first_batch_that_is_half_done);
     tcase_add_test(tests, test_hold_keeps_what_is_complete);
     tcase_add_test(tests, test_hold_tells_readers_that_somebody_writes);
+    tcase_add_test(tests, test_hold_does_not_take_what_is_begun_anew_for_absent);
     tcase_add_test(tests, test_hold_does_not_excuse_damage);
     tcase_add_test(tests, test_hold_forgets_a_note);
     tcase_add_test(tests, test_hold_takes_a_torn_note_for_none);
