@@ -84,6 +84,6 @@ END_TEST
 
 START_TEST(test_short)
 {
-  f();
+    f();
 }
 END_TEST

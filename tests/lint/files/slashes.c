@@ -1,2 +1,2 @@
 const char *url = "http://example.org"; /* neither this // nor that */
-int number; // but this
+int number;                             // but this
