@@ -51,8 +51,9 @@ static void run_steps(struct task *task)
             loop_run_next_turn(task->loop, &task->resume);
             return;
         }
-        task->step++;
-        if (outcome == STEP_WAIT && !list_is_empty(&task->operations)) {
+        if (outcome != STEP_AGAIN)
+            task->step++;
+        if (outcome != STEP_NEXT && !list_is_empty(&task->operations)) {
             task->state = TASK_WAITING;
             return;
         }

@@ -13,7 +13,7 @@
  * States, and what changes them:
  *
  *     idle     -> running   task_start
- *     running  -> waiting   STEP_WAIT with operations under way
+ *     running  -> waiting   STEP_WAIT or STEP_AGAIN with operations under way
  *     waiting  -> woken     operation_end of the last one
  *     woken    -> running   the loop, in the same turn
  *     running  -> yielded   STEP_YIELD
@@ -24,7 +24,8 @@
  *  1. `ended` of the kind is called exactly once, last; it may free the task.
  *  2. No step runs inside operation_end, and none inside the call that started an operation.
  *  3. When `ended` runs, no operation refers to the task any more.
- *  4. Steps run in the order of the list, each once, but for a step that yields, which runs again.
+ *  4. Steps run in the order of the list, each once, but for a step that yields or asks to be run
+ *     again.
  *  5. A cancelled task runs no further step.
  *  6. A task that did not fail ends with ERROR_NONE, whatever its steps have left in error. */
 #ifndef LOOP_TASK_H
@@ -37,6 +38,7 @@
 enum step {
     STEP_NEXT,  /* go on with the following step now */
     STEP_WAIT,  /* go on with the following step when all operations have ended */
+    STEP_AGAIN, /* run this same step again when all operations have ended */
     STEP_YIELD, /* run this same step again after others had their turn */
     STEP_DONE,  /* finished; skip what is left */
     STEP_FAIL,  /* finished; task->error says why, and if the step did not, which step it was */

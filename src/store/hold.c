@@ -246,9 +246,10 @@ bool hold_load(struct collection *collection, struct disk *disk, const char *pat
     for (unsigned i = 0; i < LOAD_TRIES; i++) {
         bool is_loaded = load_twice_if_absent(collection, disk, path, &cause);
 
-        *error = cause;
-        if (!is_loaded && cause.code != ERROR_DAMAGED)
+        if (!is_loaded && cause.code != ERROR_DAMAGED) {
+            *error = cause;
             return false;
+        }
         if (!look_at_note(disk, path, is_being_written, &head, error)) {
             collection_clear(collection);
             return false;

@@ -196,10 +196,8 @@ static bool read_header(struct segment *segment, bool *is_good, struct error *er
     if (bytes_get_u32(bytes + AT_VERSION) != VERSION)
         return error_set(error, ERROR_DAMAGED, "%s: has version %u, this server knows %d",
                          segment->file.name, bytes_get_u32(bytes + AT_VERSION), VERSION);
-    /* A new file that got its place on disk, but not its header, may show what was there before. */
     if (bytes_get_u64(bytes + AT_SEQUENCE) != segment->sequence)
-        return segment->size == sizeof bytes ||
-               complain(segment, AT_SEQUENCE, "this is another segment", error);
+        return complain(segment, AT_SEQUENCE, "this is another segment", error);
     memcpy(segment->id, bytes + AT_ID, sizeof segment->id);
     segment->previous_sequence = bytes_get_u64(bytes + AT_PREVIOUS);
     segment->previous_end = bytes_get_u64(bytes + AT_PREVIOUS_END);

@@ -61,7 +61,7 @@ static enum step play(struct task *task, unsigned number)
     ck_assert(player->under_way && !player->inside);
     ck_assert_uint_eq(player->next_step, number);
     player->inside = true;
-    switch (pick(&chance, 8)) {
+    switch (pick(&chance, 9)) {
     case 0:
     case 1:
         (void)operation_begin(&player->gates[1], task, forget);
@@ -72,6 +72,10 @@ static enum step play(struct task *task, unsigned number)
         break;
     case 4:
         outcome = STEP_YIELD;
+        break;
+    case 8:
+        (void)operation_begin(&player->gates[1], task, forget);
+        outcome = STEP_AGAIN;
         break;
     case 5:
         outcome = pick(&chance, 4) ? STEP_NEXT : task_fail(task, ERROR_IO, "by chance");
@@ -85,7 +89,7 @@ static enum step play(struct task *task, unsigned number)
         break;
     }
     player->inside = false;
-    if (outcome != STEP_YIELD)
+    if (outcome != STEP_YIELD && outcome != STEP_AGAIN)
         player->next_step++;
     return outcome;
 }

@@ -141,18 +141,6 @@ START_TEST(test_takes_no_segment_for_another)
 }
 END_TEST
 
-START_TEST(test_finds_nothing_in_a_new_segment_that_shows_the_header_of_an_old_one)
-{
-    static const char fourth[] = ".journal/0000000000000004";
-    struct str old;
-
-    write_three_segments();
-    old = str_slice(buf_str(simdisk_find(&simdisk, FIRST_SEGMENT)), 0, JOURNAL_HEADER_SIZE);
-    ck_assert(disk_replace_file(disk, fourth, old, true, &error));
-    frames_assert(&simdisk, (unsigned[]){1, 2, 3, 4, 5, 6, 7, 8}, 8);
-}
-END_TEST
-
 START_TEST(test_says_to_upgrade_for_a_later_version)
 {
     unsigned char header[JOURNAL_HEADER_SIZE];
@@ -249,7 +237,6 @@ Suite *suite_segment(void)
     tcase_add_test(damage, test_says_where_the_damage_is_and_what_to_do);
     tcase_add_test(damage, test_misses_a_segment);
     tcase_add_test(damage, test_takes_no_segment_for_another);
-    tcase_add_test(damage, test_finds_nothing_in_a_new_segment_that_shows_the_header_of_an_old_one);
     tcase_add_test(damage, test_says_to_upgrade_for_a_later_version);
     tcase_add_test(damage, test_never_counts_frames_of_another_segment);
     tcase_add_test(damage, test_never_counts_frames_of_another_place);
