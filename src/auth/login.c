@@ -1,15 +1,15 @@
 #include "auth/login.h"
 
+#include "auth/login_kind.h"
 #include "base/json_write.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    DEV_TOKEN_BYTES = (LOGIN_DEV_TOKEN_SIZE - 1) / 2,
-    VERIFIER_ANSWER_MOST = 64 * 1024,
-    VERIFIER_STATUS = 200,
-};
+enum { DEV_TOKEN_BYTES = (LOGIN_DEV_TOKEN_SIZE - 1) / 2, MS_PER_S = 1000 };
+
+/* In the order in which they are asked whether an assertion is theirs. */
+static const struct login_kind *const kinds[] = {&login_dev, &login_verifier};
 
 bool login_open(struct login *login, const struct access *access, bool dev, int64_t token_lifetime,
                 struct error *error)
@@ -30,123 +30,73 @@ bool login_open(struct login *login, const struct access *access, bool dev, int6
     return ok;
 }
 
-static void put_failure(struct buf *answer, const char *reason)
-{
-    buf_reset(answer);
-    buf_append(answer, STR("{\"status\":\"failure\""));
-    json_write_string_member(answer, "reason", str_of(reason));
-    buf_append_byte(answer, '}');
-}
+/* --- For the kinds --------------------------------------------------------------------------- */
 
-static void fail(struct login_attempt *attempt, const char *reason)
+void login_refuse(struct login_attempt *attempt, const char *reason)
 {
     (void)snprintf(attempt->failure, sizeof attempt->failure, "%s", reason);
 }
 
-/* The domain part in lower case, as addresses have it. */
-static bool take_user(struct str text, char user[ADDRESS_USER_SIZE])
+bool login_take_user(struct login_attempt *attempt, struct str email)
 {
-    size_t at = text.length;
+    char *user = attempt->who.user;
+    size_t at = email.length;
 
-    if (text.length >= ADDRESS_USER_SIZE)
+    if (email.length >= sizeof attempt->who.user)
         return false;
-    while (at > 0 && text.data[at - 1] != '@')
+    while (at > 0 && email.data[at - 1] != '@')
         at--;
-    for (size_t i = 0; i < text.length; i++) {
-        char byte = text.data[i];
+    for (size_t i = 0; i < email.length; i++) {
+        char byte = email.data[i];
 
         user[i] = i >= at && byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
     }
-    user[text.length] = '\0';
-    return address_check_user((struct str){user, text.length});
+    user[email.length] = '\0';
+    return address_check_user((struct str){user, email.length});
 }
 
-/* --- Kinds ----------------------------------------------------------------------------------- */
-
-static enum step begin_dev(struct login_attempt *attempt)
+void login_take_issuer(struct login_attempt *attempt, struct str issuer)
 {
-    struct str token = str_of(attempt->login->dev_token);
-    struct str rest = buf_str(&attempt->assertion);
+    (void)snprintf(attempt->issuer, sizeof attempt->issuer, "%.*s", STR_ARG(issuer));
+}
 
-    if (token.length == 0) {
-        fail(attempt, "dev login is off");
-        return STEP_NEXT;
+/* --- An attempt ------------------------------------------------------------------------------- */
+
+static const struct login_kind *find_kind(struct str assertion)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (kinds[i]->takes(assertion))
+            return kinds[i];
     }
-    rest = str_slice(rest, strlen("dev:"), rest.length);
-    struct str given = str_slice(rest, 0, str_find_byte(rest, ':'));
-    if (!crypto_equals(given, token))
-        fail(attempt, "the dev token is wrong: each start of the server prints a new one");
-    else if (!take_user(str_slice(rest, given.length + 1, rest.length), attempt->who.user))
-        fail(attempt, "the assertion names no e-mail address");
-    memcpy(attempt->issuer, "dev", sizeof "dev");
-    return STEP_NEXT;
+    return NULL;
 }
 
-static enum step begin_browserid(struct login_attempt *attempt, struct task *task)
+enum step login_run(struct login_attempt *attempt, const struct login *login, int64_t now,
+                    struct task *task)
 {
-    const struct login *login = attempt->login;
-
-    if (!login->verifier) {
-        fail(attempt, "BrowserID is off here: there is no verifier");
-        return STEP_NEXT;
-    }
-    verifier_put_form(buf_str(&attempt->assertion), &attempt->who.audience, &attempt->form);
-    if (!buf_ok(&attempt->form, &task->error))
-        return STEP_FAIL;
-    const struct fetch_request request = {.url = login->verifier,
-                                          .form = buf_str(&attempt->form),
-                                          .timeout_ms = login->verifier_timeout_ms,
-                                          .size_most = VERIFIER_ANSWER_MOST};
-    attempt->asks = true;
-    return fetch_start(&attempt->fetch, login->fetches, &request, task);
-}
-
-enum step login_begin(struct login_attempt *attempt, const struct login *login, struct task *task)
-{
-    struct str assertion = buf_str(&attempt->assertion);
     struct error cause;
 
     attempt->login = login;
-    if (!origin_parse(&attempt->who.audience, buf_str(&attempt->audience), &cause)) {
-        fail(attempt, cause.message);
-        return STEP_NEXT;
+    attempt->now = now;
+    if (!attempt->kind) {
+        if (!origin_parse(&attempt->who.audience, buf_str(&attempt->audience), &cause)) {
+            login_refuse(attempt, cause.message);
+            return STEP_NEXT;
+        }
+        attempt->kind = find_kind(buf_str(&attempt->assertion));
     }
-    if (str_starts_with(assertion, STR("dev:")))
-        return begin_dev(attempt);
-    if (str_find_byte(assertion, '~') < assertion.length)
-        return begin_browserid(attempt, task);
-    fail(attempt, "no kind of login here takes this assertion");
+    if (attempt->kind)
+        return attempt->kind->run(attempt, task);
+    login_refuse(attempt, "no kind of login here takes this assertion");
     return STEP_NEXT;
 }
 
-/* --- The answer ------------------------------------------------------------------------------ */
-
-static bool refuse_answer(const struct fetch *fetch, struct error *error)
+static bool put_failure(struct buf *answer, const char *reason, struct error *error)
 {
-    if (fetch->error.code == ERROR_NO_MEMORY)
-        return error_set(error, fetch->error.code, "%s", fetch->error.message);
-    if (fetch->error.code != ERROR_NONE)
-        return error_set(error, ERROR_BUSY, "the verifier cannot be asked: %s",
-                         fetch->error.message);
-    return error_set(error, ERROR_BUSY, "the verifier answers with status %d", fetch->status);
-}
-
-static bool take_verified(struct login_attempt *attempt, int64_t now, struct error *error)
-{
-    const struct fetch *fetch = &attempt->fetch;
-    struct verifier_answer answer;
-    struct error cause;
-
-    if (fetch->error.code != ERROR_NONE || fetch->status != VERIFIER_STATUS)
-        return refuse_answer(fetch, error);
-    if (!verifier_read(buf_str(&fetch->body), &attempt->who.audience, now, &answer, &cause))
-        return error_set(error, cause.code == ERROR_NO_MEMORY ? cause.code : ERROR_BUSY, "%s",
-                         cause.message);
-    if (!answer.is_okay)
-        fail(attempt, answer.reason);
-    memcpy(attempt->who.user, answer.user, sizeof answer.user);
-    memcpy(attempt->issuer, answer.issuer, sizeof answer.issuer);
-    return true;
+    buf_append(answer, STR("{\"status\":\"failure\""));
+    json_write_string_member(answer, "reason", str_of(reason));
+    buf_append_byte(answer, '}');
+    return buf_ok(answer, error);
 }
 
 static bool put_success(const struct login_attempt *attempt, struct buf *answer,
@@ -159,7 +109,7 @@ static bool put_success(const struct login_attempt *attempt, struct buf *answer,
     buf_append(answer, STR("{\"status\":\"okay\""));
     json_write_string_member(answer, "email", str_of(who->user));
     json_write_string_member(answer, "audience", buf_str(&attempt->audience));
-    json_write_u64_member(answer, "expires", (uint64_t)who->expires * 1000);
+    json_write_u64_member(answer, "expires", (uint64_t)who->expires * MS_PER_S);
     json_write_u64_member(answer, "expires_in", (uint64_t)(who->expires - who->issued));
     json_write_string_member(answer, "issuer", str_of(attempt->issuer));
     json_write_name(answer, "auth");
@@ -172,28 +122,26 @@ static bool put_success(const struct login_attempt *attempt, struct buf *answer,
     return ok && buf_ok(answer, error);
 }
 
-bool login_end(struct login_attempt *attempt, int64_t now, struct buf *answer, struct error *error)
+bool login_end(struct login_attempt *attempt, struct buf *answer, struct error *error)
 {
-    if (attempt->asks && !take_verified(attempt, now, error))
-        return false;
+    struct token *who = &attempt->who;
+
     if (attempt->failure[0]) {
-        put_failure(answer, attempt->failure);
-        attempt->who = (struct token){0};
-        return buf_ok(answer, error);
+        *who = (struct token){0};
+        return put_failure(answer, attempt->failure, error);
     }
-    attempt->who.issued = now;
-    attempt->who.expires = now + attempt->login->token_lifetime;
+    who->issued = attempt->now;
+    who->expires = attempt->now + attempt->login->token_lifetime;
     return put_success(attempt, answer, error);
 }
 
 void login_clear(struct login_attempt *attempt)
 {
+    if (attempt->own)
+        attempt->kind->clear(attempt);
+    attempt->own = NULL;
     if (attempt->assertion.data)
         crypto_wipe(attempt->assertion.data, attempt->assertion.length);
-    if (attempt->form.data)
-        crypto_wipe(attempt->form.data, attempt->form.length);
     buf_clear(&attempt->assertion);
     buf_clear(&attempt->audience);
-    buf_clear(&attempt->form);
-    fetch_clear(&attempt->fetch);
 }

@@ -1,28 +1,30 @@
 /* login.h - POST /verify: from an assertion to a token.
  *
- * The kinds of login are tried by the shape of the assertion:
+ * There are several kinds of login (login_kind.h), told apart by the shape of the assertion. Some
+ * have to ask other servers before they can decide:
  *
- *  - "dev:TOKEN:email", dev login: TOKEN is random, made at start and printed on the terminal, so
- *    that only who started the server can use it (every peer behind a TCP balancer looks like
- *    loopback; an address proves nothing).
- *  - "CERTIFICATE~ASSERTION", BrowserID: a verifier (conf: verifier URL) is asked over HTTP.
- *
- *     login_begin -> (the task waits, or goes on at once) -> login_end -> login_clear */
+ *     login_run (as a step, again while it says so) -> login_end -> login_clear */
 #ifndef AUTH_LOGIN_H
 #define AUTH_LOGIN_H
 
 #include "auth/access.h"
-#include "auth/verifier.h"
 #include "loop/fetch.h"
 
-enum { LOGIN_DEV_TOKEN_SIZE = 33 };
+enum {
+    LOGIN_DEV_TOKEN_SIZE = 33,
+    LOGIN_ISSUER_SIZE = 256,
+    LOGIN_REASON_SIZE = sizeof((struct error *)NULL)->message,
+};
 
+struct login_kind;
+
+/* What holds for all attempts. */
 struct login {
     const struct access *access;
     char dev_token[LOGIN_DEV_TOKEN_SIZE]; /* empty: dev login is off */
     int64_t token_lifetime;               /* seconds */
     struct fetches *fetches;
-    const char *verifier; /* URL; NULL: BrowserID is off; borrowed from the configuration */
+    const char *verifier; /* URL; NULL: there is none; borrowed from the configuration */
     uint64_t verifier_timeout_ms;
 };
 
@@ -34,23 +36,25 @@ MUST_CHECK bool login_open(struct login *login, const struct access *access, boo
 struct login_attempt {
     struct buf assertion, audience;
     const struct login *login;
-    struct token who; /* user: empty until somebody has vouched for it */
-    char issuer[VERIFIER_ISSUER_SIZE];
-    char failure[VERIFIER_REASON_SIZE]; /* why not; empty: nothing has failed */
-    struct buf form;
-    struct fetch fetch;
-    bool asks; /* a verifier was asked */
+    const struct login_kind *kind; /* NULL: not known yet, or none takes it */
+    void *own;                     /* of the kind */
+    int64_t now;                   /* unix seconds, of this run */
+    struct token who;              /* user: empty until somebody has vouched for it */
+    int64_t proof_ends;            /* unix seconds: when the assertion ends; 0: not known */
+    char issuer[LOGIN_ISSUER_SIZE];
+    char failure[LOGIN_REASON_SIZE]; /* why not; empty: nothing has failed */
 };
 
-/* Returns STEP_NEXT if no other server has to be asked, STEP_WAIT if one is, or STEP_FAIL. */
-enum step login_begin(struct login_attempt *attempt, const struct login *login, struct task *task);
+/* STEP_NEXT: it is decided. STEP_AGAIN: other servers are asked, it is to be run again then.
+ * STEP_FAIL: nobody can decide now; ERROR_BUSY if another server is why. */
+enum step login_run(struct login_attempt *attempt, const struct login *login, int64_t now,
+                    struct task *task);
 
 /* Answers with the JSON object that POST /verify gives: status "okay" with email, audience, expires
  * (milliseconds, as the classic contract has it), expires_in (seconds), issuer and auth, or
  * "failure" with a reason. A failed login is no error; attempt->who tells what was found (all-zero
- * then). ERROR_BUSY: the verifier gave no answer that can be used. */
-MUST_CHECK bool login_end(struct login_attempt *attempt, int64_t now, struct buf *answer,
-                          struct error *error);
+ * then). */
+MUST_CHECK bool login_end(struct login_attempt *attempt, struct buf *answer, struct error *error);
 
 /* Not while it waits. Wipes. Harmless twice, and on all-zero. */
 void login_clear(struct login_attempt *attempt);

@@ -59,17 +59,6 @@ static bool copy_text(char *to, size_t size, struct str text)
     return true;
 }
 
-/* The domain part in lower case, as addresses have it. */
-static bool copy_user(char user[ADDRESS_USER_SIZE], struct str text)
-{
-    if (!copy_text(user, ADDRESS_USER_SIZE, text))
-        return false;
-    char *host = strrchr(user, '@');
-    for (; host && *host; host++)
-        *host = (char)(*host >= 'A' && *host <= 'Z' ? *host - 'A' + 'a' : *host);
-    return address_check_user(str_of(user));
-}
-
 static void take_string(struct reading *reading, struct str text)
 {
     struct verifier_answer *answer = reading->answer;
@@ -81,7 +70,7 @@ static void take_string(struct reading *reading, struct str text)
         answer->is_okay = str_equals(text, STR("okay"));
         break;
     case EMAIL:
-        reading->is_text_bad |= !copy_user(answer->user, text);
+        reading->is_text_bad |= !copy_text(answer->user, sizeof answer->user, text);
         break;
     case AUDIENCE:
         reading->is_same_audience = origin_parse(&origin, text, &cause) &&

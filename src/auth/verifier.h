@@ -14,7 +14,7 @@ enum { VERIFIER_ISSUER_SIZE = 256, VERIFIER_REASON_SIZE = sizeof((struct error *
 
 struct verifier_answer {
     bool is_okay;
-    char user[ADDRESS_USER_SIZE]; /* if okay: an e-mail address that addresses can have */
+    char user[ADDRESS_USER_SIZE]; /* if okay: as the verifier wrote it */
     char issuer[VERIFIER_ISSUER_SIZE];
     int64_t expires;                   /* unix seconds: when the assertion ends */
     char reason[VERIFIER_REASON_SIZE]; /* if not okay */

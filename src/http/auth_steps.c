@@ -73,7 +73,7 @@ static bool read_form(struct request *request, struct form *form, struct error *
     return buf_ok(&form->assertion, error) && buf_ok(&form->audience, error);
 }
 
-static enum step begin_login(struct task *task)
+static enum step read_login(struct task *task)
 {
     struct request *request = request_of(task);
     struct form form = {0};
@@ -84,7 +84,14 @@ static enum step begin_login(struct task *task)
     bool ok = read_form(request, &form, &task->error);
     request->login->assertion = form.assertion;
     request->login->audience = form.audience;
-    return ok ? login_begin(request->login, request->http->services.login, task) : STEP_FAIL;
+    return ok ? STEP_NEXT : STEP_FAIL;
+}
+
+static enum step log_in(struct task *task)
+{
+    struct request *request = request_of(task);
+
+    return login_run(request->login, request->http->services.login, clock_unix_seconds(), task);
 }
 
 static enum step end_login(struct task *task)
@@ -92,7 +99,7 @@ static enum step end_login(struct task *task)
     struct request *request = request_of(task);
     const struct token *who = &request->login->who;
 
-    if (!login_end(request->login, clock_unix_seconds(), &request->reply.body, &task->error))
+    if (!login_end(request->login, &request->reply.body, &task->error))
         return STEP_FAIL;
     if (who->user[0]) {
         log_write(LOG_NOTICE, "login: %s at %s from %s, vouched for by %s", who->user,
@@ -104,4 +111,4 @@ static enum step end_login(struct task *task)
     return STEP_DONE;
 }
 
-const struct step_entry verify_steps[] = {STEP(begin_login), STEP(end_login), {0}};
+const struct step_entry verify_steps[] = {STEP(read_login), STEP(log_in), STEP(end_login), {0}};

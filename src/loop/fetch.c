@@ -35,7 +35,7 @@ struct fetch_lookup {
 static void release(struct fetch *fetch)
 {
     if (fetch->easy) {
-        (void)curl_multi_remove_handle(fetch->fetches->multi, fetch->easy);
+        (void)curl_multi_remove_handle(fetch->fetches->multi, fetch->easy); /* harmless if not in */
         curl_easy_cleanup(fetch->easy);
     }
     fetch->easy = NULL;
@@ -74,7 +74,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     error_set(&fetch->error, ERROR_TIMEOUT, "%s: no answer within %llu ms", fetch->host,
-              (unsigned long long)fetch->request.timeout_ms);
+              (unsigned long long)fetch->timeout_ms);
     end_fetch(fetch);
 }
 
@@ -85,9 +85,9 @@ static size_t take_body(char *data, size_t size, size_t count, void *context)
     struct fetch *fetch = context;
     size_t length = size * count;
 
-    if (length > fetch->request.size_most - fetch->body.length) {
+    if (length > fetch->size_most - fetch->body.length) {
         error_set(&fetch->error, ERROR_TOO_LARGE, "%s: the answer has more than %zu bytes",
-                  fetch->host, fetch->request.size_most);
+                  fetch->host, fetch->size_most);
         return 0;
     }
     buf_append(&fetch->body, (struct str){data, length});
@@ -99,7 +99,7 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
     const struct fetch *fetch = context;
 
     (void)purpose;
-    if (fetch->request.only_public && !network_is_public(&address->addr))
+    if (fetch->only_public && !network_is_public(&address->addr))
         return CURL_SOCKET_BAD;
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
@@ -245,12 +245,16 @@ static int want_timer(CURLM *multi, long wait_ms, void *context)
     return wait_ms < 0 ? event_del(fetches->timer) : event_add(fetches->timer, &after);
 }
 
-/* Those that cannot fail but for memory are looked at together. */
-static bool set_options(struct fetch *fetch)
+/* libcurl copies the strings, so that nothing of the caller's is looked at when the address is
+ * known: a configuration may have gone by then. Failures are looked at together. */
+static bool make_transfer(struct fetch *fetch, const struct fetch_request *request)
 {
-    CURL *easy = fetch->easy;
-    const struct fetch_request *request = &fetch->request;
-    bool ok = true;
+    CURL *easy = fetch->easy = curl_easy_init();
+    bool ok = easy != NULL;
+
+    fetch->headers = curl_slist_append(NULL, "Expect:"); /* no round trip before the body */
+    if (!ok || !fetch->headers)
+        return false;
 
 #define SET(option, value) ok = curl_easy_setopt(easy, option, value) == CURLE_OK && ok
     SET(CURLOPT_URL, request->url);
@@ -263,7 +267,6 @@ static bool set_options(struct fetch *fetch)
     SET(CURLOPT_FORBID_REUSE, 1L);
     SET(CURLOPT_FRESH_CONNECT, 1L);
     SET(CURLOPT_USERAGENT, "cutoutd");
-    SET(CURLOPT_CONNECT_TO, fetch->connect_to);
     SET(CURLOPT_HTTPHEADER, fetch->headers);
     SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, fetch);
@@ -275,7 +278,7 @@ static bool set_options(struct fetch *fetch)
         SET(CURLOPT_CAINFO, fetch->fetches->ca_file);
     if (request->form.data) {
         SET(CURLOPT_POSTFIELDSIZE, (long)request->form.length);
-        SET(CURLOPT_POSTFIELDS, request->form.data);
+        SET(CURLOPT_COPYPOSTFIELDS, request->form.data);
     }
 #undef SET
     return ok;
@@ -293,9 +296,8 @@ static bool begin_transfer(struct fetch *fetch, const struct sockaddr *address)
     (void)inet_ntop(address->sa_family, bytes, text, sizeof text);
     (void)snprintf(line, sizeof line, is_v6 ? "::[%s]:%u" : "::%s:%u", text, fetch->port);
     fetch->connect_to = curl_slist_append(NULL, line);
-    fetch->headers = curl_slist_append(NULL, "Expect:"); /* no round trip before the body */
-    fetch->easy = curl_easy_init();
-    return fetch->connect_to && fetch->headers && fetch->easy && set_options(fetch) &&
+    return fetch->connect_to &&
+           curl_easy_setopt(fetch->easy, CURLOPT_CONNECT_TO, fetch->connect_to) == CURLE_OK &&
            curl_multi_add_handle(fetch->fetches->multi, fetch->easy) == CURLM_OK;
 }
 
@@ -304,7 +306,7 @@ static bool begin_transfer(struct fetch *fetch, const struct sockaddr *address)
 static const struct sockaddr *choose(const struct fetch *fetch, const struct evutil_addrinfo *found)
 {
     for (; found; found = found->ai_next) {
-        if (!fetch->request.only_public || network_is_public(found->ai_addr))
+        if (!fetch->only_public || network_is_public(found->ai_addr))
             return found->ai_addr;
     }
     return NULL;
@@ -366,12 +368,12 @@ static bool open_names(struct fetches *fetches)
 
 /* --- All of it -------------------------------------------------------------------------------- */
 
-static bool split_url(struct fetch *fetch, struct error *error)
+static bool split_url(struct fetch *fetch, const char *text, struct error *error)
 {
     CURLU *url = curl_url();
     char *port = NULL;
     uint64_t number = 0;
-    bool ok = url && curl_url_set(url, CURLUPART_URL, fetch->request.url, 0) == CURLUE_OK &&
+    bool ok = url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
               curl_url_get(url, CURLUPART_HOST, &fetch->host, 0) == CURLUE_OK &&
               curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
               str_parse_u64(str_of(port), PORT_MOST, &number);
@@ -385,12 +387,12 @@ static bool split_url(struct fetch *fetch, struct error *error)
     }
     curl_free(port);
     curl_url_cleanup(url);
-    return ok || error_set(error, ERROR_CONF, "\"%.200s\" is no URL", fetch->request.url);
+    return ok || error_set(error, ERROR_CONF, "\"%.200s\" is no URL", text);
 }
 
 static bool start_deadline(struct fetch *fetch)
 {
-    uint64_t wait_ms = fetch->request.timeout_ms;
+    uint64_t wait_ms = fetch->timeout_ms;
     struct timeval after = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000) * 1000};
 
     fetch->deadline = event_new(fetch->fetches->loop->base, -1, 0, on_deadline, fetch);
@@ -400,13 +402,16 @@ static bool start_deadline(struct fetch *fetch)
 enum step fetch_start(struct fetch *fetch, struct fetches *fetches,
                       const struct fetch_request *request, struct task *task)
 {
-    *fetch = (struct fetch){.fetches = fetches, .request = *request};
+    *fetch = (struct fetch){.fetches = fetches,
+                            .timeout_ms = request->timeout_ms,
+                            .size_most = request->size_most,
+                            .only_public = request->only_public};
     if (fetches->count == fetches->most)
         return task_fail(task, ERROR_BUSY, "%zu requests to other servers are under way",
                          fetches->count);
     fetches->count++;
-    bool ok = split_url(fetch, &task->error);
-    if (ok && !(open_names(fetches) && start_deadline(fetch)))
+    bool ok = split_url(fetch, request->url, &task->error);
+    if (ok && !(make_transfer(fetch, request) && open_names(fetches) && start_deadline(fetch)))
         ok = error_set(&task->error, ERROR_NO_MEMORY, "out of memory for a request");
     if (!ok) {
         release(fetch);
@@ -450,6 +455,6 @@ void fetches_close(struct fetches *fetches)
     if (fetches->timer)
         event_free(fetches->timer);
     if (fetches->names)
-        evdns_base_free(fetches->names, 0);
+        evdns_base_free(fetches->names, 1);
     *fetches = (struct fetches){0};
 }

@@ -30,7 +30,7 @@ struct fetches {
 };
 
 struct fetch_request {
-    const char *url;     /* http or https; borrowed until the fetch ends, as the rest is */
+    const char *url;     /* http or https */
     struct str form;     /* POST of application/x-www-form-urlencoded; data NULL: GET */
     uint64_t timeout_ms; /* for all of it, looking up the name included */
     size_t size_most;    /* of the answer's body */
@@ -40,7 +40,9 @@ struct fetch_request {
 struct fetch {
     struct operation operation;
     struct fetches *fetches;
-    struct fetch_request request;
+    uint64_t timeout_ms;
+    size_t size_most;
+    bool only_public;
     char *host;
     uint16_t port;
     void *easy;                  /* CURL */
@@ -61,7 +63,8 @@ MUST_CHECK bool fetches_open(struct fetches *fetches, struct loop *loop, size_t 
 void fetches_close(struct fetches *fetches); /* nothing is under way; harmless on all-zero */
 
 /* Returns STEP_WAIT, or STEP_FAIL: ERROR_BUSY if too many are under way, ERROR_CONF if the URL is
- * none. The fetch is all-zero or cleared; to be cleared by the caller whatever comes of it. */
+ * none. Keeps nothing of the request. The fetch is all-zero or cleared; to be cleared by the caller
+ * whatever comes of it. */
 enum step fetch_start(struct fetch *fetch, struct fetches *fetches,
                       const struct fetch_request *request, struct task *task);
 void fetch_clear(struct fetch *fetch); /* not under way; harmless twice, and on all-zero */

@@ -52,8 +52,8 @@ static void verify(const char *pattern, const char *audience)
     struct login_attempt attempt = {.assertion = assertion};
     struct task task = {0};
     buf_append_text(&attempt.audience, audience);
-    ck_assert_int_eq(login_begin(&attempt, &login, &task), STEP_NEXT);
-    ck_assert(login_end(&attempt, NOW, &answer, &error));
+    ck_assert_int_eq(login_run(&attempt, &login, NOW, &task), STEP_NEXT);
+    ck_assert(login_end(&attempt, &answer, &error));
     who = attempt.who;
     login_clear(&attempt);
 }
