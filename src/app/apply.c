@@ -160,5 +160,6 @@ void apply_access(struct server *server)
     server->access.proxy_count = settings->trusted_proxies.count;
     server->login.verifier = settings->verifier;
     server->login.verifier_timeout_ms = settings->verifier_timeout;
+    server->documents.timeout_ms = settings->verifier_timeout;
     server->login.token_lifetime = (int64_t)(settings->token_lifetime / MS_PER_S);
 }

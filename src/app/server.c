@@ -17,6 +17,9 @@ static struct server *server_of_context(void *context)
     return context;
 }
 
+/* Of other servers, kept for logins: at most 64 KB each. */
+enum { DOCUMENTS_MOST = 256 };
+
 /* --- Data --------------------------------------------------------------------------------------
  */
 
@@ -108,9 +111,12 @@ static bool open_access(struct server *server, struct error *error)
     }
     if (!fetches_open(&server->fetches, &server->loop, (size_t)settings->max_verifications,
                       settings->verifier_ca_file, error) ||
+        !documents_open(&server->documents, &server->fetches, DOCUMENTS_MOST,
+                        settings->verifier_timeout, error) ||
         !login_open(&server->login, &server->access, settings->dev_login, 0, error))
         return false;
     server->login.fetches = &server->fetches;
+    server->login.documents = &server->documents;
     apply_access(server);
     return true;
 }
@@ -348,6 +354,7 @@ void server_close(struct server *server)
     task_cancel(&server->drain);
     http_close(&server->admin);
     http_close(&server->http);
+    documents_close(&server->documents);
     fetches_close(&server->fetches);
     access_close(&server->access);
     site_close(&server->site);

@@ -16,6 +16,7 @@
 #include "app/directives.h"
 #include "app/options.h"
 #include "app/share.h"
+#include "auth/documents.h"
 #include "http/http.h"
 #include "http/site.h"
 #include "store/disk.h"
@@ -39,6 +40,7 @@ struct server {
     struct streams streams;
     struct access access;
     struct fetches fetches;
+    struct documents documents;
     struct login login;
     struct site site;
     struct http http, admin;

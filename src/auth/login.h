@@ -8,6 +8,7 @@
 #define AUTH_LOGIN_H
 
 #include "auth/access.h"
+#include "auth/documents.h"
 #include "loop/fetch.h"
 
 enum {
@@ -24,6 +25,7 @@ struct login {
     char dev_token[LOGIN_DEV_TOKEN_SIZE]; /* empty: dev login is off */
     int64_t token_lifetime;               /* seconds */
     struct fetches *fetches;
+    struct documents *documents;
     const char *verifier; /* URL; NULL: there is none; borrowed from the configuration */
     uint64_t verifier_timeout_ms;
 };

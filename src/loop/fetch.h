@@ -16,6 +16,8 @@
 #include "base/buf.h"
 #include "loop/task.h"
 
+enum { FETCH_TYPE_SIZE = 64 };
+
 struct evdns_base;
 struct fetch_lookup;
 
@@ -53,7 +55,7 @@ struct fetch {
     struct error error; /* ERROR_NONE: there is an answer, whatever its status. ERROR_TIMEOUT,
                            ERROR_TOO_LARGE, ERROR_FORBIDDEN: not a public address, ERROR_IO */
     int status;
-    char content_type[64]; /* without parameters, lower case; empty: none */
+    char content_type[FETCH_TYPE_SIZE]; /* without parameters, lower case; empty: none */
     struct buf body;
 };
 

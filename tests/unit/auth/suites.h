@@ -6,6 +6,7 @@
 struct Suite;
 
 struct Suite *suite_access(void);
+struct Suite *suite_documents(void);
 struct Suite *suite_keys(void);
 struct Suite *suite_login(void);
 struct Suite *suite_origin(void);
