@@ -36,8 +36,8 @@ static bool visit_level(const struct walk *walk, const char *path, enum level le
 /* The server's own, and what file systems put at their top. */
 static bool is_ours(const char *name, enum level level)
 {
-    static const char *const ours[] = {".lock",   ".journal",    ".reserve",
-                                       ".losses", ".losses.new", "lost+found"};
+    static const char *const ours[] = {".lock",       ".journal", ".reserve",     ".losses",
+                                       ".losses.new", ".revoked", ".revoked.new", "lost+found"};
 
     for (size_t i = 0; level == LEVEL_DOMAINS && i < sizeof ours / sizeof *ours; i++) {
         if (strcmp(name, ours[i]) == 0)

@@ -13,6 +13,7 @@ int main(void)
     srunner_add_suite(runner, suite_access());
     srunner_add_suite(runner, suite_login());
     srunner_add_suite(runner, suite_documents());
+    srunner_add_suite(runner, suite_rate());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -10,6 +10,7 @@ struct Suite *suite_documents(void);
 struct Suite *suite_keys(void);
 struct Suite *suite_login(void);
 struct Suite *suite_origin(void);
+struct Suite *suite_rate(void);
 struct Suite *suite_token(void);
 
 #endif

@@ -25,6 +25,7 @@ int main(void)
     srunner_add_suite(runner, suite_hold());
     srunner_add_suite(runner, suite_ahead());
     srunner_add_suite(runner, suite_losses());
+    srunner_add_suite(runner, suite_revoked());
     srunner_add_suite(runner, suite_jump());
     srunner_add_suite(runner, suite_check());
     srunner_add_suite(runner, suite_repair());

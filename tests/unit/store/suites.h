@@ -26,6 +26,7 @@ struct Suite *suite_several(void);
 struct Suite *suite_hold(void);
 struct Suite *suite_ahead(void);
 struct Suite *suite_losses(void);
+struct Suite *suite_revoked(void);
 struct Suite *suite_jump(void);
 
 #endif

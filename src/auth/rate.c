@@ -1,0 +1,70 @@
+#include "auth/rate.h"
+
+#include "base/crypto.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MS_PER_S = 1000, NETWORK_BYTES = 8 };
+
+bool rate_open(struct rate *rate, struct error *error)
+{
+    *rate = (struct rate){0};
+    if (!crypto_random(rate->key, sizeof rate->key, error))
+        return false;
+    rate->full_ms = calloc(RATE_BUCKETS, sizeof *rate->full_ms);
+    return rate->full_ms || error_set(error, ERROR_NO_MEMORY, "out of memory for a rate limit");
+}
+
+void rate_close(struct rate *rate)
+{
+    free(rate->full_ms);
+    *rate = (struct rate){0};
+}
+
+void rate_set(struct rate *rate, uint64_t burst, uint64_t period_ms)
+{
+    rate->burst = burst;
+    rate->period_ms = period_ms;
+}
+
+static uint64_t *bucket_of(const struct rate *rate, struct str name)
+{
+    return &rate->full_ms[siphash_hash(rate->key, name) % RATE_BUCKETS];
+}
+
+bool rate_has(const struct rate *rate, struct str name, uint64_t now_ms, uint64_t *wait_s)
+{
+    if (rate->burst == 0)
+        return true;
+    uint64_t turn_ms = rate->period_ms / rate->burst, full_ms = *bucket_of(rate, name);
+
+    /* With all turns taken it is full a whole period from now. */
+    if (full_ms + turn_ms <= now_ms + turn_ms * rate->burst)
+        return true;
+    *wait_s = (full_ms - now_ms - turn_ms * (rate->burst - 1) + MS_PER_S - 1) / MS_PER_S;
+    return false;
+}
+
+bool rate_take(struct rate *rate, struct str name, uint64_t now_ms, uint64_t *wait_s)
+{
+    if (!rate_has(rate, name, now_ms, wait_s))
+        return false;
+    if (rate->burst > 0) {
+        uint64_t *full_ms = bucket_of(rate, name);
+
+        *full_ms = (*full_ms > now_ms ? *full_ms : now_ms) + rate->period_ms / rate->burst;
+    }
+    return true;
+}
+
+struct str rate_name_address(const char *peer, unsigned char room[NETWORK_BYTES])
+{
+    struct in6_addr address;
+
+    if (inet_pton(AF_INET6, peer, &address) != 1 || IN6_IS_ADDR_V4MAPPED(&address))
+        return str_of(peer);
+    memcpy(room, &address, NETWORK_BYTES);
+    return (struct str){(const char *)room, NETWORK_BYTES};
+}
