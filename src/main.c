@@ -1,6 +1,7 @@
 /* cutoutd - keeps the data of offline web apps in sync. */
 #include "app/self_test.h"
 #include "app/server.h"
+#include "base/crypto.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +32,10 @@ static int run(const struct options *options, struct settings *settings)
     struct error error;
 
     (void)signal(SIGPIPE, SIG_IGN);
+    if (!crypto_open(&error)) {
+        directives_clear(settings);
+        return fail(&error);
+    }
     bool ok = server_open(&server, options, settings, &error) && server_run(&server, &error);
     server_close(&server);
     return ok ? STATUS_GOOD : fail(&error);

@@ -12,6 +12,18 @@ enum {
     OUTER_PAD = 0x5c,
 };
 
+bool crypto_open(struct error *error)
+{
+    /* Whether the library got its context is told by this call only. Then a hash, so that what
+     * hashes is loaded. */
+    EVP_MD *kind = OPENSSL_init_crypto(0, NULL) == 1 && OSSL_LIB_CTX_get0_global_default()
+                       ? EVP_MD_fetch(NULL, "SHA256", NULL)
+                       : NULL;
+
+    EVP_MD_free(kind);
+    return kind || error_set(error, ERROR_NO_MEMORY, "out of memory for the library of ciphers");
+}
+
 bool crypto_random(void *to, size_t length, struct error *error)
 {
     unsigned char *bytes = to;

@@ -6,6 +6,10 @@
 
 enum { CRYPTO_HASH_SIZE = 32 };
 
+/* At start, before anything else of this file but crypto_random: the library fails in odd ways, up
+ * to a crash, when memory is out while it sets itself up. ERROR_NO_MEMORY. Harmless twice. */
+MUST_CHECK bool crypto_open(struct error *error);
+
 /* From the system's generator. Fails only when the system has none to give. */
 MUST_CHECK bool crypto_random(void *to, size_t length, struct error *error);
 

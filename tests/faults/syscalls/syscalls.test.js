@@ -53,8 +53,7 @@ async function explain(what, action) {
     try {
         return await action();
     } catch (error) {
-        error.message = `${what()}: ${error.message}`;
-        throw error;
+        throw new Error(`${what()}: ${error.message}`, { cause: error });
     }
 }
 
