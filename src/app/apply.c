@@ -12,6 +12,8 @@
 
 enum {
     MS_PER_S = 1000,
+    MS_PER_MINUTE = 60 * MS_PER_S,
+    MS_PER_HOUR = 60 * MS_PER_MINUTE,
     FILES_BESIDES = 256, /* descriptors for all that are no connections */
 };
 
@@ -162,4 +164,9 @@ void apply_access(struct server *server)
     server->login.verifier_timeout_ms = settings->verifier_timeout;
     server->documents.timeout_ms = settings->verifier_timeout;
     server->login.token_lifetime = (int64_t)(settings->token_lifetime / MS_PER_S);
+    server->login.session_lifetime = (int64_t)(settings->session_lifetime / MS_PER_S);
+    server->login.audiences = (const char *const *)settings->allow_audience.items;
+    server->login.audience_count = settings->allow_audience.count;
+    rate_set(&server->login.by_address, settings->logins_per_address, MS_PER_MINUTE);
+    rate_set(&server->login.by_user, settings->logins_per_user, MS_PER_HOUR);
 }

@@ -1,8 +1,7 @@
 #include "app/directives.h"
 
+#include "app/check.h"
 #include "auth/access.h"
-#include "auth/origin.h"
-#include "base/conf_value.h"
 #include "http/http.h"
 #include "loop/offload.h"
 
@@ -19,146 +18,10 @@ enum {
     MINUTE = 60 * SECOND,
     HOUR = 60 * MINUTE,
     DAY = 24 * HOUR,
-    INTERVAL_LEAST = 10, /* below that there is nothing to be won */
 };
 
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
-
-/* "/a/b": what goes into headers and into the client script without being coded. */
-static bool is_plain_path(struct str path)
-{
-    struct str rest = str_slice(path, 1, path.length);
-    struct str segment;
-
-    if (!str_starts_with(path, STR("/")))
-        return false;
-    while (str_split(&rest, '/', &segment)) {
-        if (segment.length == 0 || str_equals(segment, STR(".")) || str_equals(segment, STR("..")))
-            return false;
-        for (size_t i = 0; i < segment.length; i++) {
-            if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~",
-                        segment.data[i]))
-                return false;
-        }
-    }
-    return true;
-}
-
-static bool check_base_path(const char *value, struct error *error)
-{
-    return is_plain_path(str_of(value)) ||
-           error_set(
-               error, ERROR_CONF,
-               "\"%.60s\" is not like \"/sync\": a \"/\" before each segment, none at the end, "
-               "letters, digits and \"-._~\" only",
-               value);
-}
-
-static bool check_origin(const char *value, struct error *error)
-{
-    struct origin origin;
-    struct error cause;
-
-    if (!origin_parse(&origin, str_of(value), &cause))
-        return error_set(error, ERROR_CONF, "%s", cause.message);
-    return strcmp(origin.text, value) == 0 ||
-           error_set(error, ERROR_CONF, "\"%.60s\" is written \"%.100s\"", value, origin.text);
-}
-
-/* An origin, and maybe a path. */
-static bool check_public_url(const char *value, struct error *error)
-{
-    struct str text = str_of(value);
-    const char *host = strstr(value, "://");
-    size_t start = host ? (size_t)(host - value) + 3 : 0;
-    size_t end = start + str_find_byte(str_slice(text, start, text.length), '/');
-    struct str path = str_slice(text, end, text.length);
-    struct origin origin;
-    struct error cause;
-
-    if (!origin_parse(&origin, str_slice(text, 0, end), &cause))
-        return error_set(error, ERROR_CONF, "%s", cause.message);
-    return path.length == 0 || is_plain_path(path) ||
-           error_set(error, ERROR_CONF,
-                     "\"%.60s\" is not like \"https://host\" or "
-                     "\"https://host/path\", without \"/\" at the end",
-                     value);
-}
-
-/* RFC 9110, section 5.1, without the rarer punctuation. */
-static bool check_header_name(const char *value, struct error *error)
-{
-    static const char *const taken[] = {"Authorization", "Content-Length", "Host",  "Origin",
-                                        "Content-Type",  "If-None-Match",  "Cookie"};
-
-    if (value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")])
-        return error_set(error, ERROR_CONF, "\"%.60s\" is no name of a header", value);
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
-        if (str_equals_nocase(str_of(value), str_of(taken[i])))
-            return error_set(error, ERROR_CONF, "%s has a meaning of its own", taken[i]);
-    }
-    return true;
-}
-
-/* The same words and ranges as everywhere: of a table with one time in it. */
-static bool parse_interval(struct str text, uint64_t *interval_ms, struct error *error)
-{
-    static const struct conf_directive table[] = {{.name = "interval",
-                                                   .type = CONF_DURATION,
-                                                   .fallback = "",
-                                                   .least = INTERVAL_LEAST,
-                                                   .most = HOUR},
-                                                  {0}};
-
-    return conf_value_set(table, text.data, interval_ms, error);
-}
-
-static bool parse_durability(const char *value, struct durability *durability, struct error *error)
-{
-    struct str text = str_of(value), interval = STR("interval ");
-
-    *durability = (struct durability){.mode = DURABILITY_ALWAYS};
-    if (str_equals(text, STR("always")))
-        return true;
-    durability->mode = DURABILITY_OFF;
-    if (str_equals(text, STR("off")))
-        return true;
-    durability->mode = DURABILITY_INTERVAL;
-    if (str_starts_with(text, interval))
-        return parse_interval(str_slice(text, interval.length, text.length),
-                              &durability->interval_ms, error);
-    return error_set(error, ERROR_CONF,
-                     "\"%.60s\" is not one of: always, interval TIME (as in interval 1s), off",
-                     value);
-}
-
-static bool check_durability(const char *value, struct error *error)
-{
-    struct durability durability;
-
-    return parse_durability(value, &durability, error);
-}
-
-/* What goes over a network in the clear could be answered by anybody. */
-static bool check_verifier(const char *value, struct error *error)
-{
-    static const struct str near[] = {STR_INIT("http://127.0.0.1"), STR_INIT("http://[::1]"),
-                                      STR_INIT("http://localhost")};
-    struct str url = str_of(value);
-
-    if (str_starts_with(url, STR("https://")) && url.length > strlen("https://"))
-        return true;
-    for (size_t i = 0; i < sizeof near / sizeof *near; i++) {
-        struct str rest = str_slice(url, near[i].length, url.length);
-
-        if (str_starts_with(url, near[i]) &&
-            (rest.length == 0 || rest.data[0] == ':' || rest.data[0] == '/'))
-            return true;
-    }
-    return error_set(error, ERROR_CONF,
-                     "\"%.100s\" is no URL with https, or with http of this machine", value);
-}
 
 const struct conf_directive directives[] = {
     {.name = "listen",
@@ -245,7 +108,7 @@ const struct conf_directive directives[] = {
      .type = CONF_TEXT,
      .offset = FIELD(verifier),
      .fallback = "",
-     .check = check_verifier,
+     .check = check_url,
      .reloads = true,
      .values = "URL",
      .help = "Let users log in with BrowserID assertions: this verifier is asked whether they are "
@@ -287,7 +150,41 @@ const struct conf_directive directives[] = {
      .least = SECOND,
      .most = (uint64_t)366 * DAY,
      .reloads = true,
-     .help = "How long a login lasts."},
+     .help = "How long a token is good. A client that has one gets another for it, until "
+             "session_lifetime is over."},
+    {.name = "session_lifetime",
+     .type = CONF_DURATION,
+     .offset = FIELD(session_lifetime),
+     .fallback = "30d",
+     .least = SECOND,
+     .most = (uint64_t)366 * DAY,
+     .reloads = true,
+     .help = "How long after a login its user has to log in again, however often the token was "
+             "renewed."},
+    {.name = "allow_audience",
+     .type = CONF_LIST,
+     .offset = FIELD(allow_audience),
+     .fallback = "",
+     .check = check_origin,
+     .reloads = true,
+     .values = "https://HOST ...",
+     .help = "The only sites whose users can log in. Without it: those of any site."},
+    {.name = "logins_per_address",
+     .type = CONF_COUNT,
+     .offset = FIELD(logins_per_address),
+     .fallback = "120",
+     .most = 1000000,
+     .reloads = true,
+     .help = "How often one address (of IPv6: one /64) may try to log in within a minute; then it "
+             "gets 429. 0: as often as it likes, which is right behind a balancer that hides the "
+             "addresses."},
+    {.name = "logins_per_user",
+     .type = CONF_COUNT,
+     .offset = FIELD(logins_per_user),
+     .fallback = "60",
+     .most = 1000000,
+     .reloads = true,
+     .help = "How often one user can log in within an hour. 0: as often as they like."},
     {.name = "allow_origin",
      .type = CONF_LIST,
      .offset = FIELD(allow_origin),
@@ -487,7 +384,7 @@ struct durability directives_durability(const struct settings *settings)
     struct durability durability;
     struct error error;
 
-    (void)!parse_durability(settings->durability, &durability, &error); /* it was checked */
+    (void)!check_durability_parse(settings->durability, &durability, &error); /* it was checked */
     return durability;
 }
 

@@ -5,6 +5,7 @@
 #ifndef APP_DIRECTIVES_H
 #define APP_DIRECTIVES_H
 
+#include "app/check.h"
 #include "base/conf.h"
 
 /* Sizes in bytes, times in milliseconds. A text is NULL when it is not given. */
@@ -17,7 +18,8 @@ struct settings {
     struct conf_list trusted_proxies, allow_origin;
     char *verifier, *verifier_ca_file;
     uint64_t verifier_timeout, max_verifications;
-    uint64_t token_lifetime;
+    uint64_t token_lifetime, session_lifetime, logins_per_address, logins_per_user;
+    struct conf_list allow_audience;
     char *document_root, *client_script;
     uint64_t max_connections, max_header_bytes, idle_timeout;
     uint64_t max_post_bytes, max_post_objects, max_object_bytes;
@@ -33,10 +35,6 @@ struct settings {
 extern const struct conf_directive directives[];
 
 /* What settings->durability says. */
-struct durability {
-    enum { DURABILITY_ALWAYS, DURABILITY_INTERVAL, DURABILITY_OFF } mode;
-    uint64_t interval_ms; /* DURABILITY_INTERVAL only */
-};
 struct durability directives_durability(const struct settings *settings);
 
 /* Defaults, then the file (NULL: none), then directives_check. On failure error begins with the

@@ -39,15 +39,23 @@ static void say_replay(const struct replay_report *report)
                   report->refused, report->first_refusal.message);
 }
 
-/* What it writes again may need more room than there is left. */
-static bool run_replay(struct server *server, struct replay_report *report, struct error *error)
+/* By the first server of the directory. */
+static bool recover(struct server *server, struct replay_report *report, struct error *error)
+{
+    return replay_run(&server->disk, report, error) &&
+           revoked_begin(&server->disk, clock_unix_seconds(), error);
+}
+
+/* What is written again may need more room than there is left. */
+static bool recover_somehow(struct server *server, struct replay_report *report,
+                            struct error *error)
 {
     struct reserve reserve = {0};
 
-    if (replay_run(&server->disk, report, error))
+    if (recover(server, report, error))
         return true;
     return error->code == ERROR_NO_SPACE && reserve_give_up(&reserve, &server->disk) &&
-           replay_run(&server->disk, report, error);
+           recover(server, report, error);
 }
 
 static bool open_data(struct server *server, struct error *error)
@@ -56,10 +64,10 @@ static bool open_data(struct server *server, struct error *error)
     struct replay_report report = {0};
 
     if (!server->options->is_one_of_several) {
-        if (!disk_open(&server->disk, data_dir, error) || !run_replay(server, &report, error))
+        if (!disk_open(&server->disk, data_dir, error) || !recover_somehow(server, &report, error))
             return false;
     } else if (!disk_open_shared(&server->disk, data_dir, error) ||
-               (server->disk.is_first && !run_replay(server, &report, error)) ||
+               (server->disk.is_first && !recover_somehow(server, &report, error)) ||
                !disk_admit(&server->disk, error) || !losses_read(&server->disk, error)) {
         return false;
     }
@@ -111,10 +119,13 @@ static bool open_access(struct server *server, struct error *error)
     }
     if (!fetches_open(&server->fetches, &server->loop, (size_t)settings->max_verifications,
                       settings->verifier_ca_file, error) ||
+        !revocations_open(&server->revocations, &server->disk, share_news(&server->share),
+                          &server->helpers, error) ||
         !documents_open(&server->documents, &server->fetches, DOCUMENTS_MOST,
                         settings->verifier_timeout, error) ||
         !login_open(&server->login, &server->access, settings->dev_login, 0, error))
         return false;
+    server->access.revocations = server->login.revocations = &server->revocations;
     server->login.fetches = &server->fetches;
     server->login.documents = &server->documents;
     apply_access(server);
@@ -354,6 +365,7 @@ void server_close(struct server *server)
     task_cancel(&server->drain);
     http_close(&server->admin);
     http_close(&server->http);
+    login_close(&server->login);
     documents_close(&server->documents);
     fetches_close(&server->fetches);
     access_close(&server->access);
@@ -363,6 +375,7 @@ void server_close(struct server *server)
     if (server->streams.writers > 0)
         return;
     close_sync(server);
+    revocations_close(&server->revocations);
     close_signals(server); /* until here they are caught: a third SIGTERM must not cut this short */
     loop_close(&server->loop);
     share_close(&server->share);

@@ -41,6 +41,7 @@ struct server {
     struct access access;
     struct fetches fetches;
     struct documents documents;
+    struct revocations revocations;
     struct login login;
     struct site site;
     struct http http, admin;

@@ -90,6 +90,28 @@ static bool is_in(const struct slot *slot, const struct tail *tail, struct str t
            str_equals((struct str){slot->text, slot->length}, text);
 }
 
+static const struct token *refuse(struct error *error, const char *why)
+{
+    error_set(error, ERROR_UNAUTHORIZED, "%s", why);
+    return NULL;
+}
+
+/* Remembered tokens were good before anybody logged out. */
+static bool look_at_revocations(struct access *access, struct error *error)
+{
+    struct revocations *revocations = access->revocations;
+
+    if (!revocations)
+        return true;
+    if (!revocations_look(revocations, error))
+        return false;
+    if (revocations->version != access->revocations_version) {
+        empty_cache(access->cache);
+        access->revocations_version = revocations->version;
+    }
+    return true;
+}
+
 /* The token's content, in its slot or, where that cannot be, in *room. NULL on failure. */
 static const struct token *find_token(struct access *access, struct str text, int64_t now,
                                       struct token *room, struct error *error)
@@ -97,6 +119,8 @@ static const struct token *find_token(struct access *access, struct str text, in
     struct slot **slot = NULL;
     struct tail tail;
 
+    if (!look_at_revocations(access, error))
+        return NULL;
     if (text.length > sizeof tail) {
         memcpy(&tail, text.data + text.length - sizeof tail, sizeof tail);
         slot = slot_of(access->cache, &tail);
@@ -105,6 +129,8 @@ static const struct token *find_token(struct access *access, struct str text, in
     }
     if (!token_check(&access->keys, text, now, room, error))
         return NULL;
+    if (access->revocations && revocations_has_token(access->revocations, room))
+        return refuse(error, "the token was logged out; log in again");
     if (slot)
         remember(slot, &tail, text, room);
     return room;
@@ -184,12 +210,6 @@ static bool is_trusted_peer(const struct access *access, const char *peer)
             return true;
     }
     return false;
-}
-
-static const struct token *refuse(struct error *error, const char *why)
-{
-    error_set(error, ERROR_UNAUTHORIZED, "%s", why);
-    return NULL;
 }
 
 /* "email/domain", split at the last slash: an e-mail address may hold one, a domain cannot. */

@@ -5,11 +5,12 @@
  * from trusted_proxies). They must name exactly the user and the domain of the address.
  *
  * Tokens found good are remembered (a bounded table keyed by the whole token), so that a poll costs
- * one hash and one comparison instead of a MAC and a parse; expiry is looked at each time. */
+ * one hash and one comparison instead of a MAC and a parse; expiry is looked at each time, and all
+ * are forgotten when somebody, anywhere, logs out. */
 #ifndef AUTH_ACCESS_H
 #define AUTH_ACCESS_H
 
-#include "auth/token.h"
+#include "auth/revocations.h"
 
 struct access_cache;
 
@@ -18,6 +19,8 @@ struct access {
     const char *trusted_header; /* NULL: none; borrowed from the configuration */
     const char *const *proxies; /* addresses or CIDR ranges, "unix:" for unix sockets; borrowed */
     size_t proxy_count;
+    struct revocations *revocations; /* NULL: nobody can be logged out */
+    uint64_t revocations_version;    /* that the cache knows of */
     struct access_cache *cache;
 };
 

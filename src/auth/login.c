@@ -6,10 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEV_TOKEN_BYTES = (LOGIN_DEV_TOKEN_SIZE - 1) / 2, MS_PER_S = 1000 };
+enum {
+    DEV_TOKEN_BYTES = (LOGIN_DEV_TOKEN_SIZE - 1) / 2,
+    MS_PER_S = 1000,
+    SKEW_S = 120, /* an assertion's end is looked at with some lenience */
+};
 
 /* In the order in which they are asked whether an assertion is theirs. */
-static const struct login_kind *const kinds[] = {&login_dev, &login_verifier};
+static const struct login_kind *const kinds[] = {&login_dev, &login_renewal, &login_verifier};
 
 bool login_open(struct login *login, const struct access *access, bool dev, int64_t token_lifetime,
                 struct error *error)
@@ -18,6 +22,8 @@ bool login_open(struct login *login, const struct access *access, bool dev, int6
     struct buf text = {0};
 
     *login = (struct login){.access = access, .token_lifetime = token_lifetime};
+    if (!rate_open(&login->by_address, error) || !rate_open(&login->by_user, error))
+        return false;
     if (!dev)
         return true;
     if (!crypto_random(bytes, sizeof bytes, error))
@@ -28,6 +34,12 @@ bool login_open(struct login *login, const struct access *access, bool dev, int6
         memcpy(login->dev_token, text.data, text.length);
     buf_clear(&text);
     return ok;
+}
+
+void login_close(struct login *login)
+{
+    rate_close(&login->by_address);
+    rate_close(&login->by_user);
 }
 
 /* --- For the kinds --------------------------------------------------------------------------- */
@@ -71,24 +83,66 @@ static const struct login_kind *find_kind(struct str assertion)
     return NULL;
 }
 
-enum step login_run(struct login_attempt *attempt, const struct login *login, int64_t now,
-                    struct task *task)
+static bool is_served(const struct login *login, const struct origin *audience)
+{
+    for (size_t i = 0; i < login->audience_count; i++) {
+        if (str_equals(str_of(login->audiences[i]), str_of(audience->text)))
+            return true;
+    }
+    return login->audience_count == 0;
+}
+
+static void begin(struct login_attempt *attempt)
 {
     struct error cause;
 
+    if (!origin_parse(&attempt->who.audience, buf_str(&attempt->audience), &cause)) {
+        login_refuse(attempt, cause.message);
+        return;
+    }
+    attempt->kind = find_kind(buf_str(&attempt->assertion));
+    if (!is_served(attempt->login, &attempt->who.audience))
+        login_refuse(attempt, "this server is not for the users of that audience");
+    else if (!attempt->kind)
+        login_refuse(attempt, "no kind of login here takes this assertion");
+}
+
+bool login_admit(struct login *login, const char *peer, uint64_t now_ms, uint64_t *wait_s,
+                 struct error *error)
+{
+    unsigned char room[8];
+
+    return rate_take(&login->by_address, rate_name_address(peer, room), now_ms, wait_s) ||
+           error_set(error, ERROR_TOO_OFTEN,
+                     "too many logins from this address; the next in %llu s",
+                     (unsigned long long)*wait_s);
+}
+
+enum step login_run(struct login_attempt *attempt, struct login *login, int64_t now,
+                    struct task *task)
+{
+    bool begins = !attempt->login;
+
     attempt->login = login;
     attempt->now = now;
-    if (!attempt->kind) {
-        if (!origin_parse(&attempt->who.audience, buf_str(&attempt->audience), &cause)) {
-            login_refuse(attempt, cause.message);
-            return STEP_NEXT;
-        }
-        attempt->kind = find_kind(buf_str(&attempt->assertion));
-    }
-    if (attempt->kind)
-        return attempt->kind->run(attempt, task);
-    login_refuse(attempt, "no kind of login here takes this assertion");
-    return STEP_NEXT;
+    if (begins)
+        begin(attempt);
+    return attempt->failure[0] ? STEP_NEXT : attempt->kind->run(attempt, task);
+}
+
+enum step login_count(struct login_attempt *attempt, uint64_t now_ms, struct task *task)
+{
+    struct login *login = attempt->login;
+
+    if (attempt->failure[0])
+        return STEP_NEXT;
+    if (!rate_take(&login->by_user, str_of(attempt->who.user), now_ms, &attempt->wait_s))
+        return task_fail(task, ERROR_TOO_OFTEN, "too many logins of this user; the next in %llu s",
+                         (unsigned long long)attempt->wait_s);
+    if (attempt->proof_ends == 0)
+        return STEP_NEXT;
+    return revocations_add_proof(login->revocations, &attempt->use, buf_str(&attempt->assertion),
+                                 attempt->proof_ends + SKEW_S, task);
 }
 
 static bool put_failure(struct buf *answer, const char *reason, struct error *error)
@@ -122,16 +176,35 @@ static bool put_success(const struct login_attempt *attempt, struct buf *answer,
     return ok && buf_ok(answer, error);
 }
 
-bool login_end(struct login_attempt *attempt, struct buf *answer, struct error *error)
+/* A session that begins in the second in which all of the user's were ended is not one of them. */
+static bool begin_session(struct login_attempt *attempt, struct error *error)
 {
     struct token *who = &attempt->who;
+    int64_t ended = revocations_user_before(attempt->login->revocations, who);
 
+    who->began = attempt->now > ended ? attempt->now : ended + 1;
+    return token_begin_session(who, error);
+}
+
+bool login_end(struct login_attempt *attempt, struct buf *answer, struct error *error)
+{
+    const struct login *login = attempt->login;
+    struct token *who = &attempt->who;
+
+    if (attempt->use.error.code != ERROR_NONE)
+        return error_set(error, attempt->use.error.code, "%s", attempt->use.error.message);
+    if (attempt->use.is_there)
+        login_refuse(attempt, "the assertion has been used before");
     if (attempt->failure[0]) {
         *who = (struct token){0};
         return put_failure(answer, attempt->failure, error);
     }
+    if (!who->session[0] && !begin_session(attempt, error))
+        return false;
     who->issued = attempt->now;
-    who->expires = attempt->now + attempt->login->token_lifetime;
+    who->expires = attempt->now + login->token_lifetime;
+    if (who->expires > who->began + login->session_lifetime)
+        who->expires = who->began + login->session_lifetime;
     return put_success(attempt, answer, error);
 }
 

@@ -9,6 +9,7 @@
 
 #include "auth/access.h"
 #include "auth/documents.h"
+#include "auth/rate.h"
 #include "loop/fetch.h"
 
 enum {
@@ -22,8 +23,12 @@ struct login_kind;
 /* What holds for all attempts. */
 struct login {
     const struct access *access;
-    char dev_token[LOGIN_DEV_TOKEN_SIZE]; /* empty: dev login is off */
-    int64_t token_lifetime;               /* seconds */
+    char dev_token[LOGIN_DEV_TOKEN_SIZE];     /* empty: dev login is off */
+    int64_t token_lifetime, session_lifetime; /* seconds */
+    struct revocations *revocations;
+    struct rate by_address, by_user; /* how often one may try, and be let in */
+    const char *const *audiences;    /* sites that are served; borrowed */
+    size_t audience_count;           /* 0: any */
     struct fetches *fetches;
     struct documents *documents;
     const char *verifier; /* URL; NULL: there is none; borrowed from the configuration */
@@ -33,24 +38,37 @@ struct login {
 /* Makes the dev token if dev is true. */
 MUST_CHECK bool login_open(struct login *login, const struct access *access, bool dev,
                            int64_t token_lifetime, struct error *error);
+void login_close(struct login *login); /* harmless twice, and on all-zero */
 
 /* One POST /verify. All-zero but for what the client sent, which is the attempt's. */
 struct login_attempt {
     struct buf assertion, audience;
-    const struct login *login;
+    struct login *login;
     const struct login_kind *kind; /* NULL: not known yet, or none takes it */
     void *own;                     /* of the kind */
     int64_t now;                   /* unix seconds, of this run */
     struct token who;              /* user: empty until somebody has vouched for it */
-    int64_t proof_ends;            /* unix seconds: when the assertion ends; 0: not known */
+    int64_t proof_ends;            /* unix seconds: when the assertion ends, which can be used but
+                                      once; 0: as often as one likes */
+    struct revocation use;         /* of the assertion */
+    uint64_t wait_s;               /* with ERROR_TOO_OFTEN: until one may try again */
     char issuer[LOGIN_ISSUER_SIZE];
     char failure[LOGIN_REASON_SIZE]; /* why not; empty: nothing has failed */
 };
 
+/* A client at this address tries to log in: false with ERROR_TOO_OFTEN, and *wait_s, if it has done
+ * so too often. */
+MUST_CHECK bool login_admit(struct login *login, const char *peer, uint64_t now_ms,
+                            uint64_t *wait_s, struct error *error);
+
 /* STEP_NEXT: it is decided. STEP_AGAIN: other servers are asked, it is to be run again then.
  * STEP_FAIL: nobody can decide now; ERROR_BUSY if another server is why. */
-enum step login_run(struct login_attempt *attempt, const struct login *login, int64_t now,
+enum step login_run(struct login_attempt *attempt, struct login *login, int64_t now,
                     struct task *task);
+
+/* When it is decided: counts the login of this user, ERROR_TOO_OFTEN, and uses the assertion up.
+ * STEP_NEXT, STEP_WAIT or STEP_FAIL. */
+enum step login_count(struct login_attempt *attempt, uint64_t now_ms, struct task *task);
 
 /* Answers with the JSON object that POST /verify gives: status "okay" with email, audience, expires
  * (milliseconds, as the classic contract has it), expires_in (seconds), issuer and auth, or

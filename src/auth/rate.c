@@ -34,7 +34,7 @@ static uint64_t *bucket_of(const struct rate *rate, struct str name)
     return &rate->full_ms[siphash_hash(rate->key, name) % RATE_BUCKETS];
 }
 
-bool rate_has(const struct rate *rate, struct str name, uint64_t now_ms, uint64_t *wait_s)
+static bool has_turn(const struct rate *rate, struct str name, uint64_t now_ms, uint64_t *wait_s)
 {
     if (rate->burst == 0)
         return true;
@@ -49,7 +49,7 @@ bool rate_has(const struct rate *rate, struct str name, uint64_t now_ms, uint64_
 
 bool rate_take(struct rate *rate, struct str name, uint64_t now_ms, uint64_t *wait_s)
 {
-    if (!rate_has(rate, name, now_ms, wait_s))
+    if (!has_turn(rate, name, now_ms, wait_s))
         return false;
     if (rate->burst > 0) {
         uint64_t *full_ms = bucket_of(rate, name);

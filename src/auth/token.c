@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { SKEW_S = 60, DEPTH = 2 };
+enum { SKEW_S = 60, DEPTH = 2, SESSION_BYTES = (TOKEN_SESSION_SIZE - 1) * 6 / 8 };
 
 static bool sign(const unsigned char *key, struct str text, struct buf *out, struct error *error)
 {
@@ -22,9 +22,26 @@ static void put_payload(const struct token *token, struct buf *out)
     buf_append(out, STR("{"));
     json_write_string_member(out, "email", str_of(token->user));
     json_write_string_member(out, "audience", str_of(token->audience.text));
+    json_write_string_member(out, "session", str_of(token->session));
+    json_write_u64_member(out, "began", (uint64_t)token->began);
     json_write_u64_member(out, "issued", (uint64_t)token->issued);
     json_write_u64_member(out, "expires", (uint64_t)token->expires);
     buf_append(out, STR("}"));
+}
+
+bool token_begin_session(struct token *token, struct error *error)
+{
+    unsigned char bytes[SESSION_BYTES];
+    struct buf text = {0};
+
+    if (!crypto_random(bytes, sizeof bytes, error))
+        return false;
+    crypto_base64url_encode((struct str){(const char *)bytes, sizeof bytes}, &text);
+    bool ok = buf_ok(&text, error);
+    if (ok)
+        memcpy(token->session, text.data, sizeof token->session - 1);
+    buf_clear(&text);
+    return ok;
 }
 
 bool token_make(const struct keys *keys, const struct token *token, struct buf *out,
@@ -58,13 +75,15 @@ struct payload {
         MEMBER_EMAIL = 1,
         MEMBER_AUDIENCE = 2,
         MEMBER_ISSUED = 4,
-        MEMBER_EXPIRES = 8
+        MEMBER_EXPIRES = 8,
+        MEMBER_SESSION = 16,
+        MEMBER_BEGAN = 32,
     } member;
     unsigned seen;
     bool is_bad;
 };
 
-enum { MEMBERS_ALL = MEMBER_EMAIL | MEMBER_AUDIENCE | MEMBER_ISSUED | MEMBER_EXPIRES };
+enum { MEMBERS_ALL = 2 * MEMBER_BEGAN - 1 };
 
 static void note_key(struct payload *payload, struct str name)
 {
@@ -72,17 +91,34 @@ static void note_key(struct payload *payload, struct str name)
                       : str_equals(name, STR("audience")) ? MEMBER_AUDIENCE
                       : str_equals(name, STR("issued"))   ? MEMBER_ISSUED
                       : str_equals(name, STR("expires"))  ? MEMBER_EXPIRES
+                      : str_equals(name, STR("session"))  ? MEMBER_SESSION
+                      : str_equals(name, STR("began"))    ? MEMBER_BEGAN
                                                           : MEMBER_NONE;
     payload->is_bad |= (payload->seen & payload->member) != 0;
     payload->seen |= payload->member;
+}
+
+/* Whoever has the key may write what they want, and a name is compared and logged as text. */
+static bool take_session(struct token *token, struct str text)
+{
+    struct buf bytes = {0};
+    bool ok = text.length == sizeof token->session - 1 && crypto_base64url_decode(text, &bytes) &&
+              !bytes.failed;
+
+    buf_clear(&bytes);
+    if (ok)
+        memcpy(token->session, text.data, text.length);
+    return ok;
 }
 
 static void note_text(struct payload *payload, struct str text)
 {
     struct error error;
 
-    if (payload->member == MEMBER_EMAIL && address_check_user(text) &&
-        text.length < sizeof payload->token->user)
+    if (payload->member == MEMBER_SESSION)
+        payload->is_bad |= !take_session(payload->token, text);
+    else if (payload->member == MEMBER_EMAIL && address_check_user(text) &&
+             text.length < sizeof payload->token->user)
         memcpy(payload->token->user, text.data, text.length);
     else if (payload->member != MEMBER_AUDIENCE ||
              !origin_parse(&payload->token->audience, text, &error))
@@ -96,6 +132,8 @@ static void note_number(struct payload *payload, struct str text)
 
     if (ok && payload->member == MEMBER_ISSUED)
         payload->token->issued = (int64_t)number;
+    else if (ok && payload->member == MEMBER_BEGAN)
+        payload->token->began = (int64_t)number;
     else if (ok && payload->member == MEMBER_EXPIRES)
         payload->token->expires = (int64_t)number;
     else

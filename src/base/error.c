@@ -20,6 +20,7 @@ static const char *const code_names[ERROR_COUNT] = {
     [ERROR_METHOD] = "method_not_allowed",
     [ERROR_SEQ_OLD] = "seq_old",
     [ERROR_TOO_LARGE] = "too_large",
+    [ERROR_TOO_OFTEN] = "too_often",
     [ERROR_QUOTA] = "quota_exceeded",
     [ERROR_NO_SPACE] = "no_space",
     [ERROR_NO_MEMORY] = "no_memory",

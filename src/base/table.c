@@ -71,6 +71,16 @@ static void grow(struct table *table)
     *table = bigger;
 }
 
+struct table_node *table_next(const struct table *table, const struct table_node *node)
+{
+    struct table_node *next = node ? node->next : NULL;
+    size_t chain = node ? (node->hash & (table->chain_count - 1)) + 1 : 0;
+
+    for (; !next && chain < table->chain_count; chain++)
+        next = table->chains[chain];
+    return next;
+}
+
 void table_insert(struct table *table, struct table_node *node)
 {
     if (table->count >= table->chain_count)

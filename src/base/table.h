@@ -27,6 +27,10 @@ void table_clear(struct table *table); /* forgets, frees no entry; harmless twic
 /* NULL: not there. All-zero is an empty table to it. */
 struct table_node *table_find(const struct table *table, struct str key);
 
+/* To visit all: NULL gives the first, each the next, the last NULL, in no order. One may be removed
+ * when the next is known; nothing may be inserted meanwhile. */
+struct table_node *table_next(const struct table *table, const struct table_node *node);
+
 /* node->key is set by the caller and must not be in the table yet. Never fails: when memory for
  * more chains is out, the chains grow longer instead. */
 void table_insert(struct table *table, struct table_node *node);

@@ -29,6 +29,7 @@ static const struct {
     [ERROR_METHOD] = {405, 0},
     [ERROR_SEQ_OLD] = {409, 0},
     [ERROR_TOO_LARGE] = {413, 0},
+    [ERROR_TOO_OFTEN] = {429, BUSY_RETRY_S},
     [ERROR_QUOTA] = {507, 0},
     [ERROR_NO_SPACE] = {507, DISK_RETRY_S},
     [ERROR_NO_MEMORY] = {503, BUSY_RETRY_S},
@@ -47,7 +48,8 @@ void reply_put_error(struct request *request, const struct error *error)
     struct str errors = buf_str(&request->objects.errors);
 
     reply->status = answers[error->code].status;
-    reply->retry_after_s = answers[error->code].retry_after_s;
+    reply->retry_after_s =
+        request->retry_after_s ? request->retry_after_s : answers[error->code].retry_after_s;
     site_release(reply->file);
     reply->file = NULL;
     reply->content_type = NULL;

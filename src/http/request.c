@@ -131,6 +131,7 @@ static void free_request(struct request *request)
     if (request->login)
         login_clear(request->login);
     free(request->login);
+    free(request->logout);
     objects_clear(&request->objects);
     query_clear(&request->query);
     stream_release(request->stream);

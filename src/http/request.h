@@ -84,6 +84,8 @@ struct request {
     struct event *hangup; /* while held: the client has gone or sends more */
     struct listing listing;
     struct login_attempt *login;      /* on the heap; NULL: none */
+    struct logout *logout;            /* on the heap; NULL: none */
+    uint64_t retry_after_s;           /* if it fails; 0: as the kind of error has it */
     uint64_t objects_in, objects_out; /* for log and metrics */
 
     struct reply reply;

@@ -33,7 +33,7 @@ const char *routes_method_names(unsigned methods);
 
 /* Steps of the tables, in sync_steps.c, auth_steps.c, site_steps.c, admin_steps.c. */
 extern const struct step_entry read_steps[], append_steps[], delete_steps[], list_steps[];
-extern const struct step_entry verify_steps[];
+extern const struct step_entry verify_steps[], logout_steps[], logout_everywhere_steps[];
 extern const struct step_entry client_script_steps[], info_steps[], file_steps[];
 extern const struct step_entry health_steps[], ready_steps[], metrics_steps[], status_steps[],
     drain_steps[];

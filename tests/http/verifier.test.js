@@ -12,6 +12,7 @@ const path = require('node:path');
 const { execFileSync } = require('node:child_process');
 const { test } = require('node:test');
 const { startServer, collection, runToEnd } = require('./lib/server.js');
+const { listen, startVerifier, json, verify: verifyAt } = require('./lib/verifier.js');
 
 const AUDIENCE = 'https://app.example';
 const ASSERTION = 'eyJhbGciOiJSUzI1NiJ9.e30.c2ln~eyJhbGciOiJSUzI1NiJ9.e30.c2ln+/= &%';
@@ -19,37 +20,11 @@ const IN_AN_HOUR = () => Date.now() + 3600_000;
 const good = () => ({ status: 'okay', email: 'Ann@Example.org', audience: AUDIENCE,
     expires: IN_AN_HOUR(), issuer: 'login.example' });
 
-const listen = (server) => new Promise((resolve) => server.listen(0, '127.0.0.1', () =>
-    resolve(`http://127.0.0.1:${server.address().port}`)));
-
-/* handler(request, body, response) */
-async function startVerifier(handler) {
-    const asked = [];
-    const server = http.createServer((request, response) => {
-        const chunks = [];
-        request.on('data', (chunk) => chunks.push(chunk));
-        request.on('end', () => {
-            const body = Buffer.concat(chunks).toString();
-            asked.push({ method: request.method, url: request.url, headers: request.headers, body });
-            handler(response, body);
-        });
-    });
-    return { server, asked, url: await listen(server) };
-}
-
-const json = (value) => (response) => {
-    response.setHeader('Content-Type', 'application/json');
-    response.end(typeof value === 'string' ? value : JSON.stringify(value));
-};
-
 const startWith = (url, more = '') => startServer({
     conf: `dev_login off\nverifier ${url}/verify\n${more}` });
 
 const verify = (server, assertion = ASSERTION, audience = AUDIENCE) =>
-    server.request('POST', '/verify', {
-        headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
-        body: new URLSearchParams({ assertion, audience }).toString(),
-    });
+    verifyAt(server, assertion, audience);
 
 async function withVerifier(handler, action, more) {
     const verifier = await startVerifier(handler);

@@ -272,6 +272,8 @@ function completeConf(conf, dataDir) {
         data_dir: dataDir,
         log_level: 'info',
         dev_login: 'on',
+        logins_per_address: '0', /* all tests come from one */
+        logins_per_user: '0',
     };
     const lines = Object.entries(defaults)
         .filter(([name]) => !new RegExp(`^\\s*${name}\\s`, 'm').test(conf))

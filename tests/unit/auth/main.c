@@ -14,6 +14,7 @@ int main(void)
     srunner_add_suite(runner, suite_login());
     srunner_add_suite(runner, suite_documents());
     srunner_add_suite(runner, suite_rate());
+    srunner_add_suite(runner, suite_revocations());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -11,6 +11,7 @@ struct Suite *suite_keys(void);
 struct Suite *suite_login(void);
 struct Suite *suite_origin(void);
 struct Suite *suite_rate(void);
+struct Suite *suite_revocations(void);
 struct Suite *suite_token(void);
 
 #endif

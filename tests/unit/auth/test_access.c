@@ -1,6 +1,7 @@
 #include "auth/suites.h"
 
 #include "auth/access.h"
+#include "ground.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,7 @@ static bool by_proxy;
 
 static void make_token(const char *user, const char *audience, int64_t expires)
 {
-    struct token token = {.issued = NOW, .expires = expires};
+    struct token token = {.session = "0123456789abcdef", .issued = NOW, .expires = expires};
 
     memcpy(token.user, user, strlen(user) + 1);
     ck_assert(origin_parse(&token.audience, str_of(audience), &error));
@@ -165,6 +166,29 @@ START_TEST(test_access_of_a_remembered_token_ends_with_its_key)
     ck_assert(keys_make(&newer, &error));
     access_replace_keys(&access, &newer);
     ck_assert(!check_token(buf_str(&text)));
+}
+END_TEST
+
+static enum step log_out(struct task *task)
+{
+    static struct revocation revocation;
+    struct token token = {.session = "0123456789abcdef"};
+
+    return revocations_add_session(&ground.revocations, &revocation, &token, task);
+}
+
+START_TEST(test_access_of_a_remembered_token_ends_when_it_is_logged_out)
+{
+    ground_open();
+    access.revocations = &ground.revocations;
+    ck_assert(check_token(buf_str(&text)) && check_token(buf_str(&text)));
+    ck_assert_int_eq(ground_run(log_out).code, ERROR_NONE);
+    for (unsigned again = 0; again < 2; again++) {
+        ck_assert(!check_token(buf_str(&text)));
+        ck_assert_int_eq(error.code, ERROR_UNAUTHORIZED);
+        ck_assert_ptr_nonnull(strstr(error.message, "logged out"));
+    }
+    ground_close();
 }
 END_TEST
 
@@ -318,6 +342,7 @@ Suite *suite_access(void)
     tcase_add_test(tests, test_access_ends_with_the_token_though_it_is_remembered);
     tcase_add_test(tests, test_access_refuses_every_flipped_bit_of_a_token_it_remembers);
     tcase_add_test(tests, test_access_of_a_remembered_token_ends_with_its_key);
+    tcase_add_test(tests, test_access_of_a_remembered_token_ends_when_it_is_logged_out);
     tcase_add_test(tests, test_access_tells_who_it_is_where_there_is_no_address);
     tcase_add_test(tests, test_access_remembers_the_right_one_of_many);
     suite_add_tcase(suite, tests);

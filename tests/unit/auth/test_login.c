@@ -1,19 +1,21 @@
 #include "auth/suites.h"
 
 #include "auth/login.h"
+#include "ground.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include <check.h>
 
-enum { NOW = 1000000, LIFETIME = 3600 };
+enum { NOW = 1000000, LIFETIME = 3600, SESSION_LIFETIME = 10000 };
 
 static struct access access;
 static struct login login;
 static struct token who;
 static struct buf answer;
 static struct error error;
+static int64_t now;
 
 static void open_login(bool dev)
 {
@@ -22,6 +24,10 @@ static void open_login(bool dev)
     access = (struct access){0};
     ck_assert(keys_make(&keys, &error) && access_open(&access, &keys, &error));
     ck_assert(login_open(&login, &access, dev, LIFETIME, &error));
+    ground_open();
+    access.revocations = login.revocations = &ground.revocations;
+    login.session_lifetime = SESSION_LIFETIME;
+    now = NOW;
     answer = (struct buf){0};
 }
 
@@ -32,6 +38,8 @@ static void setup(void)
 
 static void teardown(void)
 {
+    login_close(&login);
+    ground_close();
     access_close(&access);
     buf_clear(&answer);
 }
@@ -52,7 +60,7 @@ static void verify(const char *pattern, const char *audience)
     struct login_attempt attempt = {.assertion = assertion};
     struct task task = {0};
     buf_append_text(&attempt.audience, audience);
-    ck_assert_int_eq(login_run(&attempt, &login, NOW, &task), STEP_NEXT);
+    ck_assert_int_eq(login_run(&attempt, &login, now, &task), STEP_NEXT);
     ck_assert(login_end(&attempt, &answer, &error));
     who = attempt.who;
     login_clear(&attempt);
@@ -118,6 +126,7 @@ START_TEST(test_login_makes_another_token_each_time)
     ck_assert_uint_eq(strlen(login.dev_token), LOGIN_DEV_TOKEN_SIZE - 1);
     ck_assert(login_open(&other, &access, true, LIFETIME, &error));
     ck_assert_str_ne(other.dev_token, login.dev_token);
+    login_close(&other);
 }
 END_TEST
 
@@ -167,6 +176,138 @@ START_TEST(test_login_of_developers_is_off_unless_it_is_on)
 }
 END_TEST
 
+/* The token of the last answer. */
+static struct str given_token(void)
+{
+    const char *begin = strstr(answer.data, "\"v1.");
+
+    ck_assert_msg(begin, "%s", answer.data);
+    return (struct str){begin + 1, (size_t)(strchr(begin + 1, '"') - begin - 1)};
+}
+
+static void renew(const char *audience)
+{
+    char assertion[TOKEN_MOST];
+    struct str token = given_token();
+
+    (void)snprintf(assertion, sizeof assertion, "%.*s", STR_ARG(token));
+    verify(assertion, audience);
+}
+
+START_TEST(test_login_gives_a_new_token_for_one_that_is_good_and_the_session_goes_on)
+{
+    struct token first;
+
+    verify("dev:%s:ann@example.org", "https://app.example");
+    first = who;
+    ck_assert_int_eq(first.began, NOW);
+    now = NOW + LIFETIME - 1;
+    renew("https://app.example");
+    ck_assert_str_eq(who.user, "ann@example.org");
+    ck_assert_str_eq(who.session, first.session);
+    ck_assert_int_eq(who.began, NOW);
+    ck_assert_int_eq(who.issued, now);
+    ck_assert_int_eq(who.expires, now + LIFETIME);
+}
+END_TEST
+
+START_TEST(test_login_begins_another_session_each_time)
+{
+    struct token first;
+
+    verify("dev:%s:ann@example.org", "https://app.example");
+    first = who;
+    verify("dev:%s:ann@example.org", "https://app.example");
+    ck_assert_str_ne(who.session, first.session);
+}
+END_TEST
+
+START_TEST(test_login_gives_no_token_for_one_that_has_expired)
+{
+    verify("dev:%s:ann@example.org", "https://app.example");
+    now = NOW + LIFETIME;
+    renew("https://app.example");
+    assert_failure("expired");
+}
+END_TEST
+
+START_TEST(test_login_gives_no_token_beyond_the_end_of_the_session)
+{
+    verify("dev:%s:ann@example.org", "https://app.example");
+    for (now = NOW; now < NOW + SESSION_LIFETIME - LIFETIME / 2; now += LIFETIME / 2)
+        renew("https://app.example");
+    ck_assert_int_eq(who.expires, NOW + SESSION_LIFETIME);
+    login.session_lifetime = now - NOW;
+    renew("https://app.example");
+    assert_failure("as long as one may");
+}
+END_TEST
+
+START_TEST(test_login_gives_no_token_for_another_audience)
+{
+    static const char *const others[] = {"https://other.example", "http://app.example",
+                                         "https://app.example:8443"};
+
+    verify("dev:%s:ann@example.org", "https://app.example");
+    renew(others[_i]);
+    assert_failure("for another audience");
+}
+END_TEST
+
+START_TEST(test_login_takes_no_token_that_somebody_made)
+{
+    verify("v1.once.e30.AAAA", "https://app.example");
+    assert_failure("signature");
+}
+END_TEST
+
+START_TEST(test_login_is_for_the_audiences_that_are_served)
+{
+    static const char *const served[] = {"https://app.example", "http://localhost:8080"};
+
+    login.audiences = served;
+    login.audience_count = 2;
+    verify("dev:%s:ann@example.org", "https://app.example/");
+    ck_assert_str_eq(who.user, "ann@example.org");
+    renew("http://localhost:8080");
+    assert_failure("for another audience");
+    verify("dev:%s:ann@example.org", "https://app.example:8443");
+    assert_failure("is not for the users of that audience");
+    login.audience_count = 1;
+    verify("dev:%s:ann@example.org", "http://localhost:8080");
+    assert_failure("is not for the users of that audience");
+}
+END_TEST
+
+START_TEST(test_login_admits_an_address_as_often_as_is_said)
+{
+    uint64_t wait_s = 0;
+
+    rate_set(&login.by_address, 2, 60000);
+    ck_assert(login_admit(&login, "192.0.2.1", 1, &wait_s, &error));
+    ck_assert(login_admit(&login, "192.0.2.1", 1, &wait_s, &error));
+    ck_assert(!login_admit(&login, "192.0.2.1", 1, &wait_s, &error));
+    ck_assert_int_eq(error.code, ERROR_TOO_OFTEN);
+    ck_assert_uint_eq(wait_s, 30);
+    ck_assert(login_admit(&login, "192.0.2.2", 1, &wait_s, &error));
+}
+END_TEST
+
+START_TEST(test_login_lets_a_user_in_as_often_as_is_said)
+{
+    struct login_attempt attempt = {.login = &login, .who = {.user = "ann@example.org"}};
+    struct task task = {0};
+
+    rate_set(&login.by_user, 1, 60000);
+    ck_assert_int_eq(login_count(&attempt, 1, &task), STEP_NEXT);
+    ck_assert_int_eq(login_count(&attempt, 1, &task), STEP_FAIL);
+    ck_assert_int_eq(task.error.code, ERROR_TOO_OFTEN);
+    ck_assert_uint_eq(attempt.wait_s, 60);
+    memcpy(attempt.failure, "refused", sizeof "refused"); /* no login */
+    ck_assert_int_eq(login_count(&attempt, 1, &task), STEP_NEXT);
+}
+END_TEST
+
 START_TEST(test_login_takes_the_longest_address_and_none_longer)
 {
     char assertion[400], local[300];
@@ -199,6 +340,16 @@ Suite *suite_login(void)
     tcase_add_loop_test(tests, test_login_refuses_other_assertions, 0, 5);
     tcase_add_test(tests, test_login_of_developers_is_off_unless_it_is_on);
     tcase_add_test(tests, test_login_takes_the_longest_address_and_none_longer);
+    tcase_add_test(tests,
+                   test_login_gives_a_new_token_for_one_that_is_good_and_the_session_goes_on);
+    tcase_add_test(tests, test_login_begins_another_session_each_time);
+    tcase_add_test(tests, test_login_gives_no_token_for_one_that_has_expired);
+    tcase_add_test(tests, test_login_gives_no_token_beyond_the_end_of_the_session);
+    tcase_add_loop_test(tests, test_login_gives_no_token_for_another_audience, 0, 3);
+    tcase_add_test(tests, test_login_takes_no_token_that_somebody_made);
+    tcase_add_test(tests, test_login_is_for_the_audiences_that_are_served);
+    tcase_add_test(tests, test_login_admits_an_address_as_often_as_is_said);
+    tcase_add_test(tests, test_login_lets_a_user_in_as_often_as_is_said);
     suite_add_tcase(suite, tests);
     return suite;
 }

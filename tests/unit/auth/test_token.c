@@ -17,7 +17,9 @@ static struct error error;
 static void setup(void)
 {
     ck_assert(keys_make(&keys, &error));
-    token = (struct token){.user = "ann@example.org", .issued = NOW, .expires = NOW + 100};
+    token = (struct token){
+        .user = "ann@example.org", .began = NOW - 50, .issued = NOW, .expires = NOW + 100};
+    ck_assert(token_begin_session(&token, &error));
     ck_assert(origin_parse(&token.audience, STR("https://app.example:8443"), &error));
     text = (struct buf){0};
     ck_assert(token_make(&keys, &token, &text, &error));
@@ -47,8 +49,20 @@ START_TEST(test_token_says_who_for_which_site_and_until_when)
     ck_assert_str_eq(read.user, "ann@example.org");
     ck_assert_str_eq(read.audience.text, "https://app.example:8443");
     ck_assert_str_eq(read.audience.host, "app.example");
+    ck_assert_str_eq(read.session, token.session);
+    ck_assert_int_eq(read.began, NOW - 50);
     ck_assert_int_eq(read.issued, NOW);
     ck_assert_int_eq(read.expires, NOW + 100);
+}
+END_TEST
+
+START_TEST(test_token_sessions_have_names_of_their_own)
+{
+    struct token other = token;
+
+    ck_assert(token_begin_session(&other, &error));
+    ck_assert_uint_eq(strlen(other.session), TOKEN_SESSION_SIZE - 1);
+    ck_assert_str_ne(other.session, token.session);
 }
 END_TEST
 
@@ -182,29 +196,42 @@ static void sign_payload(const char *payload)
 #define AUDIENCE "\"audience\":\"https://app.example\""
 #define ISSUED   "\"issued\":1000000"
 #define EXPIRES  "\"expires\":1000100"
+#define SESSION  "\"session\":\"0123456789abcde-\""
+#define BEGAN    "\"began\":999000"
+#define REST     SESSION "," BEGAN
 
 static const char *const bad_payloads[] = {
     "",
     "{}",
     "[]",
-    "{" AUDIENCE "," ISSUED "," EXPIRES "}",
-    "{" EMAIL "," ISSUED "," EXPIRES "}",
-    "{" EMAIL "," AUDIENCE "," EXPIRES "}",
-    "{" EMAIL "," AUDIENCE "," ISSUED "}",
-    "{" EMAIL "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}",
-    "{" EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "," EXPIRES "}",
-    "{" EMAIL "," AUDIENCE "," ISSUED "," EXPIRES ",\"more\":1}",
-    "{" EMAIL "," AUDIENCE "," ISSUED "," EXPIRES ",\"more\":\"x\"}",
-    "{" EMAIL "," AUDIENCE "," ISSUED "," EXPIRES ",\"more\":null}",
-    "{\"email\":\"nobody\"," AUDIENCE "," ISSUED "," EXPIRES "}",
-    "{\"email\":1," AUDIENCE "," ISSUED "," EXPIRES "}",
-    "{\"email\":[\"a@b.org\"]," AUDIENCE "," ISSUED "," EXPIRES "}",
-    "{" EMAIL ",\"audience\":\"app.example\"," ISSUED "," EXPIRES "}",
-    "{" EMAIL "," AUDIENCE ",\"issued\":\"1000000\"," EXPIRES "}",
-    "{" EMAIL "," AUDIENCE "," ISSUED ",\"expires\":1e9}",
-    "{" EMAIL "," AUDIENCE "," ISSUED ",\"expires\":-1}",
-    "{" EMAIL "," AUDIENCE "," ISSUED ",\"expires\":9223372036854775807}",
-    "{" EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "} x",
+    "{" REST "," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{" REST "," EMAIL "," ISSUED "," EXPIRES "}",
+    "{" REST "," EMAIL "," AUDIENCE "," EXPIRES "}",
+    "{" REST "," EMAIL "," AUDIENCE "," ISSUED "}",
+    "{" REST "," EMAIL "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{" REST "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "," EXPIRES "}",
+    "{" REST "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES ",\"more\":1}",
+    "{" REST "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES ",\"more\":\"x\"}",
+    "{" REST "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES ",\"more\":null}",
+    "{" REST ",\"email\":\"nobody\"," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{" REST ",\"email\":1," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{" REST ",\"email\":[\"a@b.org\"]," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{" REST "," EMAIL ",\"audience\":\"app.example\"," ISSUED "," EXPIRES "}",
+    "{" REST "," EMAIL "," AUDIENCE ",\"issued\":\"1000000\"," EXPIRES "}",
+    "{" REST "," EMAIL "," AUDIENCE "," ISSUED ",\"expires\":1e9}",
+    "{" REST "," EMAIL "," AUDIENCE "," ISSUED ",\"expires\":-1}",
+    "{" REST "," EMAIL "," AUDIENCE "," ISSUED ",\"expires\":9223372036854775807}",
+    "{" REST "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "} x",
+    "{" BEGAN "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{" SESSION "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{" REST "," BEGAN "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{" REST "," SESSION "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{\"session\":\"0123456789abcde\"," BEGAN "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{\"session\":\"0123456789abcdefg\"," BEGAN "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{\"session\":\"0123456789abcde+\"," BEGAN "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{\"session\":\"0123456789abcde\\n\"," BEGAN "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{\"session\":1," BEGAN "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}",
+    "{" SESSION ",\"began\":\"1\"," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}",
 };
 
 START_TEST(test_token_refuses_a_payload_that_does_not_say_it_all)
@@ -216,7 +243,7 @@ END_TEST
 
 START_TEST(test_token_takes_the_payload_of_these_tests_when_it_is_whole)
 {
-    sign_payload("{" EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}");
+    sign_payload("{" REST "," EMAIL "," AUDIENCE "," ISSUED "," EXPIRES "}");
     ck_assert_msg(check_at(buf_str(&text), NOW), "%s", error.message);
 }
 END_TEST
@@ -228,6 +255,7 @@ Suite *suite_token(void)
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_token_says_who_for_which_site_and_until_when);
+    tcase_add_test(tests, test_token_sessions_have_names_of_their_own);
     tcase_add_test(tests, test_token_is_appended);
     tcase_add_test(tests, test_token_refuses_every_flipped_bit);
     tcase_add_test(tests, test_token_refuses_every_beginning_and_anything_behind);

@@ -32,6 +32,8 @@ static const struct {
     {routes_public, METHOD_POST, "POST", "/a.example/b@c.example/d", true, "delete"},
     {routes_public, METHOD_GET, "GET", "/a.example/b@c.example/", false, "list"},
     {routes_public, METHOD_HEAD, "HEAD", "/a.example/b@c.example", false, "list"},
+    {routes_public, METHOD_POST, "POST", "/logout", false, "logout"},
+    {routes_public, METHOD_POST, "POST", "/logout/everywhere", false, "logout_everywhere"},
     {routes_public, METHOD_GET, "GET", "/", false, "file"},
     {routes_public, METHOD_HEAD, "HEAD", "/a/b/c.js", false, "file"},
     {routes_public, METHOD_GET, "GET", "/health", false, "file"},
@@ -89,6 +91,7 @@ static const struct {
 } refused[] = {
     {routes_public, METHOD_POST, "POST", "/info", false, ERROR_METHOD, "GET, HEAD, OPTIONS"},
     {routes_public, METHOD_GET, "GET", "/verify", false, ERROR_METHOD, "POST, OPTIONS"},
+    {routes_public, METHOD_GET, "GET", "/logout", false, ERROR_METHOD, "POST, OPTIONS"},
     {routes_public, METHOD_OTHER, "OTHER", "/a.example/b@c.example/d", false, ERROR_METHOD,
      "GET, HEAD, POST, OPTIONS"},
     {routes_public, METHOD_GET, "GET", "/a.example/b@c.example/d", true, ERROR_METHOD,

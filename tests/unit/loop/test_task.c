@@ -273,28 +273,6 @@ START_TEST(test_task_goes_on_when_what_it_waits_for_has_ended_already)
 }
 END_TEST
 
-static enum step wait_twice(struct task *task)
-{
-    struct job *job = job_of(task);
-
-    note('r');
-    if (++job->turns == 3)
-        return STEP_NEXT;
-    (void)operation_begin(&job->first.operation, task, note_cancel);
-    soon(end_gate, &job->first.operation);
-    return STEP_AGAIN;
-}
-
-START_TEST(test_task_runs_a_step_again_for_each_time_that_it_waited)
-{
-    struct job job = {0};
-    const struct step_entry steps[] = {STEP(wait_twice), STEP(go_on), {0}};
-
-    run_to_end(&job, steps);
-    ck_assert_str_eq(trace, "r()r()ra.");
-}
-END_TEST
-
 START_TEST(test_task_ending_an_operation_twice_is_harmless)
 {
     struct job job = {0};
@@ -605,7 +583,6 @@ Suite *suite_task(void)
     tcase_add_test(cases, test_task_invariant_2_no_step_runs_inside_operation_end);
     tcase_add_test(cases, test_task_waits_for_all_its_operations);
     tcase_add_test(cases, test_task_goes_on_when_what_it_waits_for_has_ended_already);
-    tcase_add_test(cases, test_task_runs_a_step_again_for_each_time_that_it_waited);
     tcase_add_test(cases, test_task_ending_an_operation_twice_is_harmless);
     tcase_add_loop_test(cases, test_task_invariant_3_operations_are_cancelled_before_ended, 0, 2);
     tcase_add_test(cases, test_task_invariant_1_ended_may_free_the_task);
