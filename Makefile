@@ -14,7 +14,7 @@ MAY_sync  := base loop store
 MAY_auth  := base loop store
 MAY_http  := base loop sync auth
 MAY_app   := base loop store sync auth http
-MAY_tools := base loop store
+MAY_tools := base loop store auth
 
 # The libraries of a room, as pkg-config knows them.
 PACKAGES_base := yajl libcrypto zlib

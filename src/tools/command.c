@@ -16,6 +16,7 @@ const char command_usage[] =
     "       cutoutctl repair [-d DIR] PATH\n"
     "       cutoutctl dump [-d DIR] [--index] PATH\n"
     "       cutoutctl stat [-d DIR] [-j] [PATH]\n"
+    "       cutoutctl token issue|inspect|revoke ...    (cutoutctl token --help)\n"
     "\n"
     "Checks, mends and shows the data of cutoutd, without it.\n"
     "\n"

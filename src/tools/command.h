@@ -1,7 +1,7 @@
 /* command.h - the command line of cutoutctl.
  *
- * tools/ is the room of programs beside the server. It stands on base and store: data can be read
- * and mended without the server. */
+ * tools/ is the room of programs beside the server. It stands on store and auth: data can be read
+ * and mended, and tokens made, without the server. */
 #ifndef TOOLS_COMMAND_H
 #define TOOLS_COMMAND_H
 

@@ -1,14 +1,16 @@
-/* cutoutctl - checks, mends and shows the data of cutoutd, without it. */
+/* cutoutctl - checks, mends and shows the data of cutoutd, without it; and its tokens. */
 #include "store/losses.h"
 #include "store/repair.h"
 #include "store/walk.h"
 #include "tools/command.h"
 #include "tools/report.h"
 #include "tools/show.h"
+#include "tools/token_tool.h"
 
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { STATUS_SOUND = 0, STATUS_DAMAGED = 1, STATUS_FAILED = 2 };
 
@@ -185,6 +187,8 @@ int main(int argc, char **argv)
     struct error error;
 
     (void)signal(SIGPIPE, SIG_IGN);
+    if (argc > 1 && strcmp(argv[1], "token") == 0)
+        return flush(token_tool_run(argc - 1, argv + 1));
     if (!command_parse(&command, argc, argv, &error)) {
         (void)fprintf(stderr, "cutoutctl: %s\n\n%s", error.message, command_usage);
         return STATUS_FAILED;
