@@ -26,7 +26,7 @@ async function bundle(entry, format) {
 
 /* Names that begin with "_" are the package's own. */
 async function shrink(code, module) {
-  const options = {module, ecma: 2020, compress: {passes: 3, pure_getters: true}, mangle: {properties: {regex: /^_./}}};
+  const options = {module, ecma: 2020, compress: {passes: 3, unsafe_arrows: true, inline: 1, pure_getters: true}, mangle: {properties: {regex: /^_./}}};
   return (await minify(code, options)).code + '\n';
 }
 

@@ -14,6 +14,7 @@ export class Authenticator {
     this.storage = storage || new LocalStorage('sync-auth::');
     this.domain = env.location ? env.location.hostname : null;
     this.email = this.authData = null;
+    this._renewed = 0;
     this._watchers = [];
   }
 
@@ -28,13 +29,31 @@ export class Authenticator {
     if (!this.email && options.onlogout) options.onlogout();
   }
 
-  logout() {
+  /* Here, and at the server, whether it can be reached or not; with everywhere on all devices. */
+  logout({everywhere} = {}) {
+    if (this.email) {
+      const url = this.verifyUrl.replace(/verify$/, 'logout') + (everywhere ? '/everywhere' : '');
+      exchange(this.modifyUrl(url), {method: 'POST', keepalive: true}, REQUEST_SECONDS).catch(noop);
+    }
     this.storage.put('authData', null, noop);
     this._clearUser();
   }
 
   /* The server said 401: the login is kept, so that the app can ask the same user again. */
   expired() {}
+
+  /* A token is renewed by itself when it is used in the second half of its life. */
+  _renew() {
+    const {at, expires_in: life, auth} = this.authData || {};
+    if (!life || env.now() - at <= life * 500 || !this._isTime()) return;
+    this._verify(auth.query?.auth, 'onrenew').catch(noop);
+  }
+
+  /* Once in a while: a server that refuses what it gave would be asked in a tight loop. */
+  _isTime() {
+    const now = env.now();
+    return now - this._renewed < RENEW_MS ? 0 : this._renewed = now;
+  }
 
   modifyUrl(url) {
     const text = queryText(this._auth().query || {});
@@ -60,19 +79,19 @@ export class Authenticator {
 
   _auth() { return this.authData && this.authData.auth || {}; }
 
-  async _verify(assertion) {
+  async _verify(assertion, event) {
     const {status, text} = await exchange(this.verifyUrl, {
       method: 'POST',
-      headers: {'Content-Type': 'application/x-www-form-urlencoded'},
-      body: queryText({assertion, audience: env.location.origin}),
+      body: new URLSearchParams({assertion, audience: env.location.origin}),
     }, REQUEST_SECONDS);
     const result = parseJson(text) || {};
     if (result.status !== 'okay') {
       throw failure(result.error || 'login_failed', result.reason || result.message ||
-        `the server answered ${status} without saying more`, {code: status});
+        `the server answered ${status}`, {code: status});
     }
+    result.at = env.now();
     this.storage.put('authData', result, noop); // a full storage is no reason to refuse a login
-    this._setUser(result);
+    this._setUser(result, event);
     return result.email;
   }
 
@@ -81,10 +100,10 @@ export class Authenticator {
     this._tell('onlogout');
   }
 
-  _setUser(authData) {
+  _setUser(authData, event = 'onlogin') {
     this.authData = authData;
     this.email = authData.email;
-    this._tell('onlogin', this.email, authData);
+    this._tell(event, this.email, authData);
   }
 
   _loadFromStorage(callback) {
@@ -158,23 +177,18 @@ export class TokenAuthenticator extends Authenticator {
   constructor(verifyUrl, storage, getAssertion) {
     super(verifyUrl, storage);
     this._getAssertion = getAssertion;
-    this._renewed = 0;
     this._loadFromStorage();
   }
 
   request(options, callback) {
     const asked = Promise.resolve().then(() => this._getAssertion(options)).then(assertion => {
-      if (!assertion) throw failure('no_token', 'no token to log in with');
+      if (!assertion) throw failure('no_token', 'no token');
       return this.verify(assertion);
     });
     return deliver(asked, callback);
   }
 
-  /* Once in a while: a server that takes the token and then refuses what it gave for it would be
-   * asked in a tight loop. */
   expired() {
-    if (env.now() - this._renewed < RENEW_MS) return;
-    this._renewed = env.now();
-    this.request().catch(noop);
+    if (this._isTime()) this.request().catch(noop);
   }
 }

@@ -25,7 +25,7 @@ export function checkObject(object, seen) {
   if (!object || typeof object !== 'object' || Array.isArray(object)) return 'it is no object';
   const broken = RULES.find(([holds]) => !holds(object));
   if (broken) return broken[1];
-  if (seen.has(identity(object))) return 'there are two objects of this type and id';
+  if (seen.has(identity(object))) return 'two objects have this type and id';
   seen.add(identity(object));
   return null;
 }

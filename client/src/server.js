@@ -61,6 +61,7 @@ export class Server {
   async _send(method, query, body, wait, signal, keepalive) {
     if (!this.collectionPath) throw failure('not_logged_in', 'nobody is logged in');
     const plainUrl = this._baseUrl + '/' + this.collectionPath + '?' + query;
+    this._authenticator._renew?.();
     const url = this._authenticator.modifyUrl(plainUrl);
     const request = {headers: {}, setRequestHeader(name, value) { this.headers[name] = value; }};
     this._authenticator.modifyRequest(request);
@@ -83,7 +84,7 @@ export class Server {
     const answer = parseJson(text);
     if (status === 200 && answer) return answer;
     const said = answer || {error: status === 200 ? 'invalid_json' : 'http_error'};
-    throw failure(said.error, said.message || `the server answered ${status} without saying more`,
+    throw failure(said.error, said.message || `the server answered ${status}`,
       {code: status, errors: said.errors, url, text});
   }
 

@@ -198,7 +198,7 @@ export class Service {
   async _absorb(answer) {
     answer = answer || {objects: []}; // 204
     if (answer.collection_deleted) {
-      throw failure('collection_deleted', 'the collection was deleted on the server',
+      throw failure('collection_deleted', 'the collection was deleted',
         {collection_deleted: answer.collection_deleted});
     }
     if (!Array.isArray(answer.objects)) throw failure('bad_answer', 'the answer has no objects');

@@ -30,7 +30,7 @@ export class LocalStorage {
   /* Without a prefix it would empty what belongs to others. */
   clear(callback) {
     callback = callback || noop;
-    if (!this._prefix) return callback(failure('no_prefix', 'a store without a prefix is not cleared'));
+    if (!this._prefix) return callback(failure('no_prefix', 'it has no prefix'));
     const store = env.localStorage();
     const names = Array.from({length: store.length}, (_, i) => store.key(i));
     names.filter(name => name.startsWith(this._prefix)).forEach(name => store.removeItem(name));

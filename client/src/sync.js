@@ -74,7 +74,7 @@ export class Sync extends EventTarget {
   activate() { this.scheduler.activate(); }
   deactivate() { this.scheduler.deactivate(); }
   request(options, callback) { return this.authenticator.request(options, callback); }
-  logout() { this.authenticator.logout(); }
+  logout(options) { this.authenticator.logout(options); }
   toggleLogin() {
     if (this.authenticator.loggedIn()) this.logout();
     else this.request();
@@ -124,6 +124,7 @@ export class Sync extends EventTarget {
         this._tell('login', email);
         if (this._tabs && !(data && data.fromCache)) this._tabs._send({login: true});
       },
+      onrenew: () => this._tabs?._send({login: true}),
       onlogout: () => {
         this._change({loggedIn: false});
         this._tell('logout');

@@ -101,8 +101,15 @@ declare class IndexedDBStore {
 export interface LoginWatcher {
   onlogin?(email: string, details?: any): void;
   onlogout?(): void;
+  /** Has another token for the same user. */
+  onrenew?(email: string, details?: any): void;
   onerror?(error: SyncError): void;
   verifyUrl?: string;
+}
+
+export interface LogoutOptions {
+  /** All sessions of the user at this site, on all devices. */
+  everywhere?: boolean;
 }
 
 export interface AuthenticatorLike {
@@ -110,7 +117,7 @@ export interface AuthenticatorLike {
   loggedIn(): boolean;
   watch(watcher: LoginWatcher): void;
   request(options?: any, callback?: Callback<string>): any;
-  logout(): void;
+  logout(options?: LogoutOptions): void;
   modifyUrl(url: string): string;
   modifyRequest(request: { setRequestHeader(name: string, value: string): void }): void;
   /** The server said 401. */
@@ -125,7 +132,7 @@ declare class Authenticator implements AuthenticatorLike {
   readonly domain: string | null;
   loggedIn(): boolean;
   watch(watcher: LoginWatcher): void;
-  logout(): void;
+  logout(options?: LogoutOptions): void;
   modifyUrl(url: string): string;
   modifyRequest(request: { setRequestHeader(name: string, value: string): void }): void;
   verify(assertion: string): Promise<string>;
@@ -292,7 +299,7 @@ export declare class Sync extends EventTarget {
   activate(): void;
   deactivate(): void;
   request(options?: any, callback?: Callback<string>): any;
-  logout(): void;
+  logout(options?: LogoutOptions): void;
   toggleLogin(): void;
   watch(watcher: LoginWatcher): void;
   reset(): Promise<void>;

@@ -9,9 +9,10 @@ const OKAY = {status: 'okay', email: 'ann@example.com', audience: 'http://app.te
 function verifier(world, answer) {
   const asked = [];
   Sync.env.fetch = async (url, init) => {
-    if (!url.endsWith('/verify')) return world.server.fetch(url, init);
+    if (!/\/(verify|logout(\/everywhere)?)(\?|$)/.test(url)) return world.server.fetch(url, init);
     const {headers, body} = init;
     asked.push({url, headers, body});
+    if (answer.unreachable) throw new TypeError('no network');
     return {status: answer.code || 200, headers: {get: () => null}, text: async () => JSON.stringify(answer)};
   };
   return asked;
@@ -28,7 +29,7 @@ test('the development login posts the token, the e-mail and where the app lives'
   const {error, result} = await logIn(authenticator);
   assert.deepStrictEqual([error, result], [null, 'ann@example.com']);
   assert.strictEqual(asked[0].url, 'http://sync.test/verify');
-  assert.deepStrictEqual(asked[0].headers, {'Content-Type': 'application/x-www-form-urlencoded'});
+  assert.ok(asked[0].body instanceof URLSearchParams); // which says itself that it is a form
   assert.deepStrictEqual(Object.fromEntries(new URLSearchParams(asked[0].body)),
     {assertion: 'dev:SECRET:ann@example.com', audience: 'http://app.test'});
 });
@@ -150,7 +151,7 @@ test('Persona: an assertion among the options is verified right away', async () 
   const sync = new Sync(new FakeApp(), {assertion: 'GIVEN', verifyUrl: 'http://else.test/verify'});
   await settle();
   assert.strictEqual(asked[0].url, 'http://else.test/verify');
-  assert.ok(asked[0].body.startsWith('assertion=GIVEN&'));
+  assert.strictEqual(asked[0].body.get('assertion'), 'GIVEN');
   assert.strictEqual(sync.authenticator.loggedIn(), true);
 });
 
@@ -188,4 +189,93 @@ test('a token supplier that has none is an error', async () => {
   new World();
   const authenticator = new Sync.TokenAuthenticator(null, null, () => null);
   await assert.rejects(authenticator.request(), {error: 'no_token'});
+});
+
+/* ---- Staying logged in, and out -------------------------------------------------------------- */
+
+const LASTING = {...OKAY, expires_in: 3600};
+const assertionsOf = asked => asked.map(({body}) => body?.get('assertion'));
+
+async function syncing(world, answer) {
+  const asked = verifier(world, answer);
+  const authenticator = new Sync.DevAuthenticator(null, null, 'SECRET');
+  const sync = new Sync(new FakeApp(), {authenticator});
+  const heard = [];
+  sync.watch({onlogin: email => heard.push(email), onlogout: () => heard.push('out')});
+  await logIn(authenticator);
+  await world.clock.pass(0);
+  heard.length = 0;
+  asked.length = 0;
+  return {asked, authenticator, sync, heard};
+}
+
+test('a token that is used in the second half of its life is renewed, and nobody hears of it', async () => {
+  const world = new World();
+  const {asked, authenticator, sync, heard} = await syncing(world, LASTING);
+  const answer = {...LASTING, auth: {query: {auth: 'NEW'}}};
+  await world.clock.pass(1799e3);
+  await sync.syncNow();
+  assert.deepStrictEqual(assertionsOf(asked), []);
+  verifier(world, answer);
+  await world.clock.pass(2e3);
+  await sync.syncNow();
+  await settle();
+  assert.strictEqual(sync.authenticateUrl('/x'), '/x?auth=NEW');
+  assert.deepStrictEqual(heard, []);
+  assert.strictEqual(authenticator.email, 'ann@example.com');
+  await sync.syncNow();
+  assert.strictEqual(world.server.requests.at(-1).query.auth, 'NEW');
+});
+
+test('a renewal that fails is tried again in a minute, and the token serves as long as it lasts', async () => {
+  const world = new World();
+  const {sync, heard} = await syncing(world, LASTING);
+  const asked = verifier(world, {status: 'failure', reason: 'not now'});
+  await world.clock.pass(1801e3);
+  for (let i = 0; i < 5; i++) await sync.syncNow();
+  const before = asked.length;
+  assert.ok(before >= 1 && assertionsOf(asked).every(assertion => assertion === 'T+/='));
+  await sync.syncNow();
+  assert.strictEqual(asked.length, before);
+  await world.clock.pass(61e3);
+  await sync.syncNow();
+  assert.ok(asked.length > before);
+  assert.deepStrictEqual(heard, []);
+  assert.strictEqual(sync.authenticateUrl('/x'), '/x?auth=T%2B%2F%3D');
+});
+
+test('a login without an end, or without a token in the query, is not renewed', async () => {
+  for (const answer of [OKAY, {...LASTING, auth: {headers: {Authorization: 'Bearer T'}}}]) {
+    const world = new World();
+    const {sync} = await syncing(world, answer);
+    const asked = verifier(world, answer);
+    await world.clock.pass(3000e3);
+    await sync.syncNow();
+    if (answer === OKAY) assert.strictEqual(asked.length, 0);
+    assert.strictEqual(sync.status().lastError, null);
+  }
+});
+
+test('logging out ends the session at the server, with everywhere all of them', async () => {
+  for (const [options, path] of [[undefined, 'logout'], [{everywhere: true}, 'logout/everywhere']]) {
+    const world = new World();
+    const {asked, sync, heard} = await syncing(world, OKAY);
+    sync.logout(options);
+    assert.deepStrictEqual(heard, ['out']);
+    await settle();
+    assert.deepStrictEqual(asked.map(({url}) => url), [`http://sync.test/${path}?auth=T%2B%2F%3D`]);
+    sync.logout();
+    assert.strictEqual(asked.length, 1, 'who is not logged in has no session');
+  }
+});
+
+test('logging out works without the server', async () => {
+  const world = new World();
+  const {sync, heard} = await syncing(world, OKAY);
+  const asked = verifier(world, {unreachable: true});
+  sync.logout();
+  await settle();
+  assert.strictEqual(asked.length, 1);
+  assert.deepStrictEqual(heard, ['out']);
+  assert.strictEqual(sync.authenticator.loggedIn(), false);
 });
