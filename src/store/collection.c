@@ -220,7 +220,6 @@ bool collection_load_deleted(struct collection *collection, struct disk *disk, c
     ok = ok && read_info(buf_str(&text), name, DELETED_MEMBERS, &info, &reason, error);
     if (ok) {
         collection->state = COLLECTION_DELETED;
-        memcpy(collection->identity.id, info.id, INDEX_ID_SIZE);
         collection->head.generation = info.generation;
         collection->head.last_counter = info.last_counter;
         buf_append(&collection->reason, str_slice(reason, 0, reason.length - 1));

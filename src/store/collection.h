@@ -33,7 +33,7 @@ struct deletion {
 
 struct collection {
     enum collection_state state;
-    struct identity identity; /* live; of a deleted one the id only */
+    struct identity identity; /* live only */
     struct head head;         /* live: where it stands. Else: last_counter and generation of the
                                  deleted one, or zeros */
     struct buf reason;        /* deleted only */

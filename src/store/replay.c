@@ -1,16 +1,33 @@
 #include "store/replay.h"
 
+#include "base/list.h"
+#include "base/table.h"
 #include "store/cancels.h"
 #include "store/collection.h"
 #include "store/database.h"
 #include "store/journals.h"
 #include "store/losses.h"
 #include "store/paths.h"
-#include "store/touched.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A collection that frames were found for. */
+struct touched {
+    struct table_node node;
+    struct list link;
+    struct index_header header; /* of the live one: as it is on disk */
+    struct head head;           /* if is_known */
+    uint64_t ended;             /* what is of this generation, or an earlier one, was deleted */
+    bool is_live;
+    bool is_known;              /* where it stands: the frames read so far have led there */
+    bool is_changed;            /* to be synced at the end */
+    bool is_made_here;          /* by a batch that began it, in this replay */
+    uint64_t orphan_generation; /* of a batch that fitted nowhere; 0: none */
+    uint64_t orphan_count;
+    char path[];
+};
 
 struct replay {
     struct disk *disk;
@@ -18,19 +35,103 @@ struct replay {
     struct journals journals;
     struct cancels cancels;
     struct cancels deletions; /* of collections, by id */
-    struct cancels survivals; /* of deletions that do not count, by id and last counter */
-    struct touched_set touched;
-    uint64_t frame; /* number of the current one */
+    struct table table;
+    struct list list; /* of struct touched */
+    uint64_t frame;   /* number of the current one */
 };
 
 typedef bool visit_fn(struct replay *replay, uint32_t kind, struct str body, struct error *error);
 
 /* --- What there is --------------------------------------------------------------------------- */
 
+/* What the index on disk says of itself. Its entries are not to be trusted yet. One whose header
+ * cannot be read never came to be: that is in the frames. */
+static bool read_index_header(struct disk *disk, struct touched *touched, struct error *error)
+{
+    unsigned char bytes[INDEX_HEADER_SIZE];
+    struct file index = {0};
+    struct error cause;
+    char name[PATHS_SIZE];
+    uint64_t size = 0;
+
+    paths_put_index(name, touched->path);
+    if (!file_open(&index, disk, name, O_RDONLY, error))
+        return error->code == ERROR_NOT_FOUND;
+    bool ok = file_size(&index, &size, error);
+    if (ok && size >= sizeof bytes) {
+        ok = file_read_at(&index, bytes, sizeof bytes, 0, error);
+        touched->is_live = ok && index_read_header(bytes, &touched->header, &cause);
+    }
+    file_close(&index);
+    return ok;
+}
+
+/* The index of a collection whose first batch was cancelled goes before anything else, so that what
+ * was there before it is there again: a deletion, mostly, that frames may still have to tell. */
+static bool forget_cancelled(struct replay *replay, struct touched *touched, struct error *error)
+{
+    char name[PATHS_SIZE];
+
+    if (!touched->is_live || !cancels_test(&replay->cancels, touched->header.id, 0, 0))
+        return true;
+    touched->is_live = false;
+    touched->is_changed = true;
+    paths_put_index(name, touched->path);
+    return disk_unlink(replay->disk, name, error);
+}
+
+static void note_ended(struct touched *touched, uint64_t generation)
+{
+    if (generation > touched->ended)
+        touched->ended = generation;
+}
+
+/* Generations begin at 1. */
+static void note_begun(struct touched *touched, uint64_t generation)
+{
+    note_ended(touched, generation > 0 ? generation - 1 : 0);
+}
+
+/* The frame of a deletion may be gone, with the journal of one of several servers, while journals
+ * of others still have older frames of what was deleted. But then the files tell of it: they were
+ * synced before. A deleted.json that cannot be read was not, and will be written again. */
+static bool read_ended(struct disk *disk, struct touched *touched, struct error *error)
+{
+    struct collection collection;
+
+    if (touched->is_live) {
+        note_begun(touched, touched->header.generation);
+        return true;
+    }
+    if (!collection_load_deleted(&collection, disk, touched->path, error))
+        return error->code == ERROR_DAMAGED;
+    note_ended(touched, collection.head.generation);
+    collection_clear(&collection);
+    return true;
+}
+
 static struct touched *find_touched(struct replay *replay, const char *path, struct error *error)
 {
-    return touched_find(&replay->touched, replay->disk, path, &replay->cancels, &replay->survivals,
-                        error);
+    struct table_node *node = table_find(&replay->table, str_of(path));
+    size_t length = strlen(path);
+
+    if (node)
+        return OWNER_OF(node, struct touched, node);
+    struct touched *touched = calloc(1, sizeof *touched + length + 1);
+    if (!touched) {
+        error_set(error, ERROR_NO_MEMORY, "out of memory to replay the journal");
+        return NULL;
+    }
+    memcpy(touched->path, path, length + 1);
+    touched->node.key = (struct str){touched->path, length};
+    table_insert(&replay->table, &touched->node);
+    list_append(&replay->list, &touched->link);
+    replay->report->collections++;
+    return read_index_header(replay->disk, touched, error) &&
+                   forget_cancelled(replay, touched, error) &&
+                   read_ended(replay->disk, touched, error)
+               ? touched
+               : NULL;
 }
 
 static bool is_same_id(const struct touched *touched, const unsigned char *id)
@@ -79,7 +180,7 @@ static bool write_batch(struct replay *replay, struct touched *touched, const st
         touched->header = (struct index_header){.generation = batch->before.generation};
         memcpy(touched->header.id, batch->identity.id, INDEX_ID_SIZE);
         touched->is_made_here = true;
-        touched_note_begun(touched, batch->before.generation);
+        note_begun(touched, batch->before.generation);
     }
     touched->is_live = touched->is_known = touched->is_changed = true;
     touched->head = batch->after;
@@ -147,6 +248,15 @@ static bool find_others(struct replay *replay, const struct touched *touched,
     return ok || error->code == ERROR_DAMAGED;
 }
 
+/* Is it of a collection that has been deleted? A deletion that does not count (note_survival) may
+ * have left its deleted.json. */
+static bool is_over(const struct replay *replay, const struct touched *touched,
+                    const struct batch *batch)
+{
+    return batch->before.generation <= touched->ended &&
+           !cancels_test(&replay->cancels, batch->identity.id, JOURNAL_CANCEL_DELETION, 0);
+}
+
 /* A frame tells of a later collection than the one that is live: that was deleted in between, and
  * nothing else may tell of it any more. */
 static bool end_earlier(struct replay *replay, struct touched *touched, uint64_t generation,
@@ -211,7 +321,7 @@ static bool replay_batch(struct replay *replay, const struct batch *batch, struc
         return false;
     if (cancels_test(&replay->cancels, batch->identity.id, batch->before.count, replay->frame))
         return pass_over_cancelled(replay, touched, batch, error);
-    if (batch->before.generation <= touched->ended)
+    if (is_over(replay, touched, batch))
         return true;
     if (batch->creates &&
         !end_earlier(replay, touched, batch->before.generation, batch->before.last_counter, error))
@@ -246,54 +356,11 @@ static bool remove_impostor(struct replay *replay, struct touched *touched,
     return disk_unlink(replay->disk, name, error);
 }
 
-/* Where the index is good up to. */
-static bool read_last_counter(struct replay *replay, const struct touched *touched,
-                              uint64_t *last_counter, struct error *error)
-{
-    const struct head head = {.generation = touched->header.generation,
-                              .count = touched->header.synced_count,
-                              .data_end = UINT64_MAX};
-    struct database database;
-    struct index_entry last;
-
-    *last_counter = touched->is_known ? touched->head.last_counter : 0;
-    if (touched->is_known || head.count == 0)
-        return true;
-    if (!database_reopen(&database, replay->disk, touched->path, &head, error))
-        return false;
-    bool ok = database_read_entries(&database, head.count - 1, 1, &last, error);
-    *last_counter = ok ? last.counter : 0;
-    database_close(&database);
-    return ok;
-}
-
-/* Of several journals some may be gone, by a recovery that a crash has cut off, and with them what
- * came after this deletion: appends, because of which it does not count, or another deletion. But
- * then that has reached the files. */
-static bool is_outlived(struct replay *replay, struct touched *touched,
-                        const struct deletion *deletion, bool *is_outlived, struct error *error)
-{
-    uint64_t last_counter;
-
-    *is_outlived = true;
-    if (!touched->is_live) {
-        *is_outlived = deletion->generation < touched->ended ||
-                       deletion->last_counter < touched->ended_counter;
-        return true;
-    }
-    if (!is_same_id(touched, deletion->id))
-        return true;
-    if (!read_last_counter(replay, touched, &last_counter, error))
-        return error->code == ERROR_DAMAGED;
-    *is_outlived = deletion->last_counter < last_counter;
-    return true;
-}
-
 static bool replay_deletion(struct replay *replay, const struct deletion *deletion,
                             struct error *error)
 {
     struct touched *touched = find_touched(replay, deletion->path, error);
-    bool undone, is_over;
+    bool undone;
 
     if (!touched)
         return false;
@@ -304,13 +371,14 @@ static bool replay_deletion(struct replay *replay, const struct deletion *deleti
     if (!end_earlier(replay, touched, deletion->generation, deletion->last_counter, error) ||
         !remove_impostor(replay, touched, deletion, error))
         return false;
-    if (!is_outlived(replay, touched, deletion, &is_over, error))
-        return false;
-    if (is_over)
+    if (touched->is_live ? !is_same_id(touched, deletion->id)
+                         : deletion->generation < touched->ended) {
+        note_ended(touched, deletion->generation);
         return true;
+    }
     if (!collection_delete(replay->disk, deletion, &undone, error))
         return false;
-    touched_note_ended(touched, deletion->generation, deletion->last_counter);
+    note_ended(touched, deletion->generation);
     touched->is_live = touched->is_known = false;
     touched->is_changed = true;
     replay->report->deletions++;
@@ -334,19 +402,11 @@ static bool replay_frame(struct replay *replay, uint32_t kind, struct str body, 
 }
 
 /* Who deletes a collection and dies before that is done has told nobody. If another process then
- * appends to it, from where the deletion had left it, the deletion does not count. */
-static bool note_survival(struct replay *replay, struct str body, struct error *error)
+ * appends to it, the deletion does not count. */
+static bool note_survival(struct replay *replay, const unsigned char *id, struct error *error)
 {
-    const unsigned char *id = (const unsigned char *)body.data;
-    struct batch batch = {0};
-
-    if (!cancels_test(&replay->deletions, id, 0, 0))
-        return true;
-    bool ok = batch_read_frame(&batch, body, error) &&
-              cancels_add(&replay->cancels, id, JOURNAL_CANCEL_DELETION, replay->frame, error) &&
-              cancels_add(&replay->survivals, id, batch.before.last_counter, replay->frame, error);
-    batch_clear(&batch);
-    return ok;
+    return !cancels_test(&replay->deletions, id, 0, 0) ||
+           cancels_add(&replay->cancels, id, JOURNAL_CANCEL_DELETION, replay->frame, error);
 }
 
 static bool survey_frame(struct replay *replay, uint32_t kind, struct str body, struct error *error)
@@ -364,7 +424,7 @@ static bool survey_frame(struct replay *replay, uint32_t kind, struct str body, 
                          kind);
     if (body.length < INDEX_ID_SIZE)
         return error_set(error, ERROR_DAMAGED, "is too short");
-    return kind == JOURNAL_BATCH ? note_survival(replay, body, error)
+    return kind == JOURNAL_BATCH ? note_survival(replay, id, error)
                                  : cancels_add(&replay->deletions, id, 0, replay->frame, error);
 }
 
@@ -453,8 +513,7 @@ static void report_orphan(struct replay_report *report, const struct touched *to
 
 static bool finish_collections(struct replay *replay, struct error *error)
 {
-    for (struct list *node = replay->touched.list.next; node != &replay->touched.list;
-         node = node->next) {
+    for (struct list *node = replay->list.next; node != &replay->list; node = node->next) {
         const struct touched *touched = OWNER_OF(node, struct touched, link);
 
         if (touched->orphan_generation > touched->ended)
@@ -501,10 +560,13 @@ static bool end_journals(struct replay *replay, struct error *error)
 
 static void clear(struct replay *replay)
 {
-    touched_clear(&replay->touched);
+    struct list *node, *after;
+
+    list_for_each_safe (node, after, &replay->list)
+        free(OWNER_OF(node, struct touched, link));
+    table_clear(&replay->table);
     cancels_clear(&replay->cancels);
     cancels_clear(&replay->deletions);
-    cancels_clear(&replay->survivals);
     journals_close(&replay->journals);
 }
 
@@ -523,14 +585,13 @@ bool replay_run(struct disk *disk, struct replay_report *report, struct error *e
     struct replay replay = {.disk = disk, .report = report};
 
     *report = (struct replay_report){0};
-    bool ok = losses_read(disk, error) && touched_init(&replay.touched, error) &&
+    list_init(&replay.list);
+    bool ok = losses_read(disk, error) && table_init(&replay.table, error) &&
               cancels_init(&replay.cancels, error) && cancels_init(&replay.deletions, error) &&
-              cancels_init(&replay.survivals, error) &&
               journals_open(&replay.journals, disk, error) &&
               visit_frames(&replay, survey_frame, error) && sync_journals(&replay, error) &&
               note_loss(&replay, error) && visit_frames(&replay, replay_frame, error) &&
               finish_collections(&replay, error);
-    report->collections = replay.touched.table.count;
     report->segments = journals_segment_count(&replay.journals);
     ok = ok && end_journals(&replay, error);
     disk->losses += ok && report->may_have_lost;

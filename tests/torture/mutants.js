@@ -7,11 +7,9 @@
  * (a sector is old or new, and zeros have no magic), of collection.json and deleted.json (nobody
  * reads them before they have been synced or written again), of the entry that a batch goes on from
  * (below a checkpoint there is one history), and the cut behind the last batch (what no journal has
- * was never applied). They are for damage and for writes that fail: unit tests of the store flip
- * every bit, and let every call fail.
- *
- * And two rules that no recording was found for in which generations did not make up for them: that an
- * index without a good header is none, and that segments go oldest first. */
+ * was never applied), that an index without a good header is none, and that segments go oldest
+ * first (generations tell what is over, whatever is left of the journal). They are for damage and for writes that fail: unit tests of the store flip
+ * every bit, and let every call fail. */
 'use strict';
 
 module.exports = [
@@ -21,7 +19,7 @@ module.exports = [
             ? SEGMENT_FRAME : SEGMENT_END;`,
         by: 'return SEGMENT_FRAME;' },
     { name: 'the rule that what is deleted stays so for other journals', file: 'src/store/replay.c',
-        text: 'if (batch->before.generation <= touched->ended) return true;', by: '' },
+        text: 'if (is_over(replay, touched, batch)) return true;', by: '(void)is_over;' },
     { name: 'the rule that nothing above the checkpoint is trusted', file: 'src/store/replay.c',
         text: ' || head->count > good_count(touched))', by: ')' },
     { name: 'the sync of the journal before it is applied', file: 'src/store/replay.c',
