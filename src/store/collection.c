@@ -391,9 +391,21 @@ static bool find_other(struct disk *disk, const struct deletion *deletion, bool 
     return true;
 }
 
+bool collection_revive(struct disk *disk, const char *path, struct error *error)
+{
+    char name[PATHS_SIZE];
+
+    paths_put_deleted(name, path);
+    if (!disk_unlink(disk, name, error))
+        return false;
+    paths_put_directory(name, path, 0);
+    return disk_sync_directory(disk, name, error);
+}
+
 bool collection_delete(struct disk *disk, const struct deletion *deletion, bool *undone,
                        struct error *error)
 {
+    struct error cause;
     char name[PATHS_SIZE];
     bool is_other;
 
@@ -406,8 +418,10 @@ bool collection_delete(struct disk *disk, const struct deletion *deletion, bool 
         !write_deleted(disk, deletion, error))
         return false;
     paths_put_index(name, deletion->path);
-    if (!disk_unlink(disk, name, error))
+    if (!disk_unlink(disk, name, error)) {
+        (void)!collection_revive(disk, deletion->path, &cause);
         return false;
+    }
     *undone = false;
     paths_put_data(name, deletion->path, deletion->generation);
     if (!disk_unlink(disk, name, error))

@@ -82,6 +82,11 @@ MUST_CHECK bool collection_create(struct disk *disk, const struct batch *batch,
 MUST_CHECK bool collection_delete(struct disk *disk, const struct deletion *deletion, bool *undone,
                                   struct error *error);
 
+/* Helper threads only. A deletion of the live collection at path did not come to its end, and does
+ * not count: its deleted.json goes, for good. Replay takes one without an index at its word, and
+ * the index may not have been synced yet. */
+MUST_CHECK bool collection_revive(struct disk *disk, const char *path, struct error *error);
+
 /* Helper threads only. Syncs what a checkpoint has to make durable at path, whether live, deleted
  * or absent: files and directories up to the data directory, as far as they were not by an earlier
  * call; then, if live and of this generation, notes in the index header that `count` entries are

@@ -163,7 +163,8 @@ static bool remove_rest(struct disk *disk, const char *path, const struct head *
     return disk_unlink(disk, name, error);
 }
 
-/* A batch that is complete stays: somebody may have read it. */
+/* A batch that is complete stays: somebody may have read it. So does a collection whose index is
+ * there: who was deleting it has told nobody. */
 static bool remove_half(struct disk *disk, const char *path, const struct head *note,
                         struct error *error)
 {
@@ -173,12 +174,13 @@ static bool remove_half(struct disk *disk, const char *path, const struct head *
 
     if (database_open(&database, disk, path, error)) {
         database_close(&database);
-        return true;
+        return collection_revive(disk, path, error);
     }
     if (error->code != ERROR_DAMAGED && error->code != ERROR_NOT_FOUND)
         return false;
     if (database_read_header(disk, path, &header, &cause))
-        return header.generation != note->generation || database_cut(disk, path, note, error);
+        return (header.generation != note->generation || database_cut(disk, path, note, error)) &&
+               collection_revive(disk, path, error);
     return cause.code != ERROR_NOT_FOUND || remove_rest(disk, path, note, error);
 }
 

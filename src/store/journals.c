@@ -1,5 +1,8 @@
 #include "store/journals.h"
 
+#include "store/journal.h"
+
+#include <fcntl.h>
 #include <stdlib.h>
 
 bool journals_open(struct journals *journals, struct disk *disk, struct error *error)
@@ -115,4 +118,61 @@ size_t journals_segment_count(const struct journals *journals)
     for (size_t i = 0; i < journals->count; i++)
         count += journals->sources[i].segments.count;
     return count;
+}
+
+static bool sync_segments(struct disk *disk, const struct segment_list *segments,
+                          struct error *error)
+{
+    char name[SEGMENT_NAME_SIZE];
+
+    for (size_t i = 0; i < segments->count; i++) {
+        struct file file = {0};
+
+        segment_put_name(name, segments->directory, segments->sequences[i]);
+        bool ok = file_open(&file, disk, name, O_RDWR, error) && file_sync(&file, error);
+        file_close(&file);
+        if (!ok)
+            return false;
+    }
+    return segments->count == 0 || disk_sync_directory(disk, segments->directory, error);
+}
+
+bool journals_sync(struct journals *journals, struct error *error)
+{
+    for (size_t i = 0; i < journals->count; i++) {
+        if (!sync_segments(journals->disk, &journals->sources[i].segments, error))
+            return false;
+    }
+    return true;
+}
+
+/* Oldest first, as they are removed (journal_remove_before). */
+static bool keep_segments(struct disk *disk, const struct segment_list *segments,
+                          struct error *error)
+{
+    char from[SEGMENT_NAME_SIZE], to[SEGMENT_NAME_SIZE];
+
+    for (size_t i = 0; i < segments->count; i++) {
+        segment_put_name(from, segments->directory, segments->sequences[i]);
+        segment_put_refused_name(to, segments->directory, segments->sequences[i]);
+        if (!disk_rename(disk, from, to, error) ||
+            !disk_sync_directory(disk, segments->directory, error))
+            return false;
+    }
+    return true;
+}
+
+bool journals_end(struct journals *journals, bool keeps, struct error *error)
+{
+    for (size_t i = 0; i < journals->count; i++) {
+        const struct segment_list *segments = &journals->sources[i].segments;
+
+        if (segments->count == 0)
+            continue;
+        if (keeps ? !keep_segments(journals->disk, segments, error)
+                  : !journal_remove_before(journals->disk, segments->directory, segments->last + 1,
+                                           error))
+            return false;
+    }
+    return true;
 }

@@ -5,7 +5,8 @@
  * the order of its frames. All journals that wait to be replayed are of one boot, because the
  * first server to start replays them all, so the stamps can be compared.
  *
- *     journals_open -> journals_next ... -> (journals_rewind -> ...) -> journals_close */
+ *     journals_open -> journals_next ... -> (journals_rewind -> ...) -> journals_sync
+ *                   -> journals_end -> journals_close */
 #ifndef STORE_JOURNALS_H
 #define STORE_JOURNALS_H
 
@@ -39,6 +40,15 @@ MUST_CHECK bool journals_next(struct journals *journals, struct error *error);
 
 /* Begins at the front again. */
 void journals_rewind(struct journals *journals);
+
+/* Blocks. A killed process may have left frames that only the kernel's memory has. Were they
+ * applied and then lost in a power cut, nothing would tell that what they brought is to be cut off
+ * again: the frames that are left may all be below the checkpoint, and are passed over. */
+MUST_CHECK bool journals_sync(struct journals *journals, struct error *error);
+
+/* Blocks. All that is in them is elsewhere: their segments go, one journal after the other, or, if
+ * they are to be kept for people to look at, get other names (segment.h). */
+MUST_CHECK bool journals_end(struct journals *journals, bool keeps, struct error *error);
 
 /* How many segments there are. */
 size_t journals_segment_count(const struct journals *journals);

@@ -20,6 +20,7 @@ struct touched {
     struct index_header header; /* of the live one: as it is on disk */
     struct head head;           /* if is_known */
     uint64_t ended;             /* what is of this generation, or an earlier one, was deleted */
+    uint64_t ended_counter;     /* where counters of that generation ended, as far as is known */
     bool is_live;
     bool is_known;              /* where it stands: the frames read so far have led there */
     bool is_changed;            /* to be synced at the end */
@@ -80,16 +81,25 @@ static bool forget_cancelled(struct replay *replay, struct touched *touched, str
     return disk_unlink(replay->disk, name, error);
 }
 
-static void note_ended(struct touched *touched, uint64_t generation)
+static bool is_known_to_end_later(const struct touched *touched, uint64_t generation,
+                                  uint64_t counter)
 {
-    if (generation > touched->ended)
-        touched->ended = generation;
+    return generation < touched->ended ||
+           (generation == touched->ended && counter < touched->ended_counter);
+}
+
+static void note_ended(struct touched *touched, uint64_t generation, uint64_t counter)
+{
+    if (is_known_to_end_later(touched, generation, counter))
+        return;
+    touched->ended = generation;
+    touched->ended_counter = counter;
 }
 
 /* Generations begin at 1. */
 static void note_begun(struct touched *touched, uint64_t generation)
 {
-    note_ended(touched, generation > 0 ? generation - 1 : 0);
+    note_ended(touched, generation > 0 ? generation - 1 : 0, 0);
 }
 
 /* The frame of a deletion may be gone, with the journal of one of several servers, while journals
@@ -105,7 +115,7 @@ static bool read_ended(struct disk *disk, struct touched *touched, struct error 
     }
     if (!collection_load_deleted(&collection, disk, touched->path, error))
         return error->code == ERROR_DAMAGED;
-    note_ended(touched, collection.head.generation);
+    note_ended(touched, collection.head.generation, collection.head.last_counter);
     collection_clear(&collection);
     return true;
 }
@@ -248,15 +258,6 @@ static bool find_others(struct replay *replay, const struct touched *touched,
     return ok || error->code == ERROR_DAMAGED;
 }
 
-/* Is it of a collection that has been deleted? A deletion that does not count (note_survival) may
- * have left its deleted.json. */
-static bool is_over(const struct replay *replay, const struct touched *touched,
-                    const struct batch *batch)
-{
-    return batch->before.generation <= touched->ended &&
-           !cancels_test(&replay->cancels, batch->identity.id, JOURNAL_CANCEL_DELETION, 0);
-}
-
 /* A frame tells of a later collection than the one that is live: that was deleted in between, and
  * nothing else may tell of it any more. */
 static bool end_earlier(struct replay *replay, struct touched *touched, uint64_t generation,
@@ -321,7 +322,7 @@ static bool replay_batch(struct replay *replay, const struct batch *batch, struc
         return false;
     if (cancels_test(&replay->cancels, batch->identity.id, batch->before.count, replay->frame))
         return pass_over_cancelled(replay, touched, batch, error);
-    if (is_over(replay, touched, batch))
+    if (batch->before.generation <= touched->ended) /* of a collection that has been deleted */
         return true;
     if (batch->creates &&
         !end_earlier(replay, touched, batch->before.generation, batch->before.last_counter, error))
@@ -356,11 +357,36 @@ static bool remove_impostor(struct replay *replay, struct touched *touched,
     return disk_unlink(replay->disk, name, error);
 }
 
+/* Who deletes a collection and dies before that is done has told nobody. If others then went on
+ * with it, the deletion does not count. Batches behind it say so (note_survival); where these are
+ * gone with another journal, the files were synced before, and are beyond it. */
+static bool is_outrun(struct replay *replay, const struct touched *touched,
+                      const struct deletion *deletion, bool *is_so, struct error *error)
+{
+    const struct head head = {.generation = touched->header.generation,
+                              .count = touched->header.synced_count};
+    struct index_entry last = {0};
+    struct database database;
+
+    if (!touched->is_live) {
+        *is_so = is_known_to_end_later(touched, deletion->generation, deletion->last_counter);
+        return true;
+    }
+    *is_so = false;
+    if (head.count == 0)
+        return true;
+    bool ok = database_reopen(&database, replay->disk, touched->path, &head, error) &&
+              database_read_entries(&database, head.count - 1, 1, &last, error);
+    *is_so = ok && last.counter > deletion->last_counter;
+    database_close(&database);
+    return ok || error->code == ERROR_DAMAGED;
+}
+
 static bool replay_deletion(struct replay *replay, const struct deletion *deletion,
                             struct error *error)
 {
     struct touched *touched = find_touched(replay, deletion->path, error);
-    bool undone;
+    bool undone, is_late;
 
     if (!touched)
         return false;
@@ -371,14 +397,19 @@ static bool replay_deletion(struct replay *replay, const struct deletion *deleti
     if (!end_earlier(replay, touched, deletion->generation, deletion->last_counter, error) ||
         !remove_impostor(replay, touched, deletion, error))
         return false;
-    if (touched->is_live ? !is_same_id(touched, deletion->id)
-                         : deletion->generation < touched->ended) {
-        note_ended(touched, deletion->generation);
+    if (touched->is_live && !is_same_id(touched, deletion->id)) {
+        note_ended(touched, deletion->generation, deletion->last_counter);
+        return true;
+    }
+    if (!is_outrun(replay, touched, deletion, &is_late, error))
+        return false;
+    if (is_late) {
+        touched->is_changed = true; /* the files that say so are to be there when the frames go */
         return true;
     }
     if (!collection_delete(replay->disk, deletion, &undone, error))
         return false;
-    note_ended(touched, deletion->generation);
+    note_ended(touched, deletion->generation, deletion->last_counter);
     touched->is_live = touched->is_known = false;
     touched->is_changed = true;
     replay->report->deletions++;
@@ -401,8 +432,7 @@ static bool replay_frame(struct replay *replay, uint32_t kind, struct str body, 
     return ok;
 }
 
-/* Who deletes a collection and dies before that is done has told nobody. If another process then
- * appends to it, the deletion does not count. */
+/* A batch behind the deletion of its collection: see is_outrun. */
 static bool note_survival(struct replay *replay, const unsigned char *id, struct error *error)
 {
     return !cancels_test(&replay->deletions, id, 0, 0) ||
@@ -459,37 +489,6 @@ static bool visit_frames(struct replay *replay, visit_fn *visit, struct error *e
     }
 }
 
-static bool sync_journal(struct disk *disk, const struct segment_list *segments,
-                         struct error *error)
-{
-    char name[SEGMENT_NAME_SIZE];
-
-    for (size_t i = 0; i < segments->count; i++) {
-        struct file file = {0};
-
-        segment_put_name(name, segments->directory, segments->sequences[i]);
-        bool ok = file_open(&file, disk, name, O_RDWR, error) && file_sync(&file, error);
-        file_close(&file);
-        if (!ok)
-            return false;
-    }
-    return segments->count == 0 || disk_sync_directory(disk, segments->directory, error);
-}
-
-/* A killed process may have left frames that only the kernel's memory has. Were they applied and
- * then lost in a power cut, nothing would tell that what they brought is to be cut off again: the
- * frames that are left may all be below the checkpoint, and are passed over. */
-static bool sync_journals(struct replay *replay, struct error *error)
-{
-    const struct journals *journals = &replay->journals;
-
-    for (size_t i = 0; i < journals->count; i++) {
-        if (!sync_journal(replay->disk, &journals->sources[i].segments, error))
-            return false;
-    }
-    return true;
-}
-
 /* --- The end --------------------------------------------------------------------------------- */
 
 /* What a crash left behind the last batch was never confirmed. */
@@ -519,40 +518,6 @@ static bool finish_collections(struct replay *replay, struct error *error)
         if (touched->orphan_generation > touched->ended)
             report_orphan(replay->report, touched);
         if (touched->is_changed && !finish_collection(replay->disk, touched, error))
-            return false;
-    }
-    return true;
-}
-
-/* Oldest first, as they are removed (journal_remove_before). */
-static bool keep_segments(struct disk *disk, const struct segment_list *segments,
-                          struct error *error)
-{
-    char from[SEGMENT_NAME_SIZE], to[SEGMENT_NAME_SIZE];
-
-    for (size_t i = 0; i < segments->count; i++) {
-        segment_put_name(from, segments->directory, segments->sequences[i]);
-        segment_put_refused_name(to, segments->directory, segments->sequences[i]);
-        if (!disk_rename(disk, from, to, error) ||
-            !disk_sync_directory(disk, segments->directory, error))
-            return false;
-    }
-    return true;
-}
-
-/* All that was in them is in the databases, but for what was refused. */
-static bool end_journals(struct replay *replay, struct error *error)
-{
-    const struct journals *journals = &replay->journals;
-
-    for (size_t i = 0; i < journals->count; i++) {
-        const struct segment_list *segments = &journals->sources[i].segments;
-
-        if (segments->count == 0)
-            continue;
-        if (replay->report->refused > 0 ? !keep_segments(replay->disk, segments, error)
-                                        : !journal_remove_before(replay->disk, segments->directory,
-                                                                 segments->last + 1, error))
             return false;
     }
     return true;
@@ -589,11 +554,11 @@ bool replay_run(struct disk *disk, struct replay_report *report, struct error *e
     bool ok = losses_read(disk, error) && table_init(&replay.table, error) &&
               cancels_init(&replay.cancels, error) && cancels_init(&replay.deletions, error) &&
               journals_open(&replay.journals, disk, error) &&
-              visit_frames(&replay, survey_frame, error) && sync_journals(&replay, error) &&
-              note_loss(&replay, error) && visit_frames(&replay, replay_frame, error) &&
-              finish_collections(&replay, error);
+              visit_frames(&replay, survey_frame, error) &&
+              journals_sync(&replay.journals, error) && note_loss(&replay, error) &&
+              visit_frames(&replay, replay_frame, error) && finish_collections(&replay, error);
     report->segments = journals_segment_count(&replay.journals);
-    ok = ok && end_journals(&replay, error);
+    ok = ok && journals_end(&replay.journals, report->refused > 0, error);
     disk->losses += ok && report->may_have_lost;
     clear(&replay);
     return ok;

@@ -19,11 +19,13 @@ module.exports = [
             ? SEGMENT_FRAME : SEGMENT_END;`,
         by: 'return SEGMENT_FRAME;' },
     { name: 'the rule that what is deleted stays so for other journals', file: 'src/store/replay.c',
-        text: 'if (is_over(replay, touched, batch)) return true;', by: '(void)is_over;' },
+        text: `if (batch->before.generation <= touched->ended)
+            /* of a collection that has been deleted */ return true;`,
+        by: '' },
     { name: 'the rule that nothing above the checkpoint is trusted', file: 'src/store/replay.c',
         text: ' || head->count > good_count(touched))', by: ')' },
     { name: 'the sync of the journal before it is applied', file: 'src/store/replay.c',
-        text: ' && sync_journals(&replay, error) &&', by: ' &&' },
+        text: ' && journals_sync(&replay.journals, error) &&', by: ' &&' },
     { name: 'the sync of recovered collections', file: 'src/store/replay.c',
         text: `return database_cut(disk, touched->path, head, error) &&
             collection_sync(disk, touched->path, head->generation, head->count, error);`,
@@ -33,8 +35,8 @@ module.exports = [
         by: 'return true;' },
     { name: 'the rule that collections are finished before the journal goes', file: 'src/store/replay.c',
         text: 'visit_frames(&replay, replay_frame, error) && finish_collections(&replay, error);',
-        by: 'visit_frames(&replay, replay_frame, error) && end_journals(&replay, error) && ' +
-            'finish_collections(&replay, error);' },
+        by: 'visit_frames(&replay, replay_frame, error) && ' +
+            'journals_end(&replay.journals, false, error) && finish_collections(&replay, error);' },
     { name: 'the rule that a mark vouches only for what is synced', file: 'src/store/collection.c',
         text: `!file_sync(index, error)) return false;
             if (header.synced_count > 0`,

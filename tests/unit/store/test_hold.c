@@ -278,6 +278,41 @@ static int begin_and_open(struct disk *disk, const char *name, int flags)
     return really_open(disk, name, flags);
 }
 
+static unsigned synced;
+
+static int note_sync(struct disk *disk, const char *name)
+{
+    char deleted[PATHS_SIZE];
+
+    paths_put_deleted(deleted, SAMPLE_PATH);
+    ck_assert(!is_there(deleted)); /* it has gone before */
+    synced++;
+    return one.calls->sync_directory(disk, name);
+}
+
+/* Who goes on with it would be forgotten if a power cut left that file, and not the index. */
+START_TEST(test_hold_takes_back_a_deletion_that_has_not_ended)
+{
+    static const struct head nothing;
+    char deleted[PATHS_SIZE];
+
+    paths_put_deleted(deleted, SAMPLE_PATH);
+    make_file(deleted);
+    ck_assert(hold_take(&hold, &one, SAMPLE_PATH, &error));
+    ck_assert(hold_note(&hold, _i == 0 ? &nothing : &head, &error));
+    if (_i > 0)
+        (void)write_part(20, 0);
+    hold_release(&hold);
+    calls = *two.calls;
+    calls.sync_directory = note_sync;
+    two.calls = &calls;
+    synced = 0;
+    ck_assert(hold_take_waiting(&hold, &two, &news_two, SAMPLE_PATH, &error));
+    ck_assert_uint_eq(synced, 1);
+    load_as_reader(&head);
+}
+END_TEST
+
 START_TEST(test_hold_does_not_take_what_is_begun_anew_for_absent)
 {
     calls = *two.calls;
@@ -423,6 +458,7 @@ Suite *suite_hold(void)
     tcase_add_test(tests, test_hold_removes_a_first_batch_that_is_half_done);
     tcase_add_test(tests, test_hold_keeps_what_is_complete);
     tcase_add_test(tests, test_hold_tells_readers_that_somebody_writes);
+    tcase_add_loop_test(tests, test_hold_takes_back_a_deletion_that_has_not_ended, 0, 2);
     tcase_add_test(tests, test_hold_does_not_take_what_is_begun_anew_for_absent);
     tcase_add_test(tests, test_hold_does_not_excuse_damage);
     tcase_add_test(tests, test_hold_forgets_a_note);

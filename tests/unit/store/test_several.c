@@ -16,7 +16,7 @@
 
 static struct simdisk simdisk;
 static struct disk *disk;
-static struct journal journals[3]; /* of places 1 and 2 */
+static struct journal journals[4]; /* of places 1 to 3 */
 static struct replay_report report;
 static struct error error;
 
@@ -30,7 +30,7 @@ static void setup(void)
 {
     simdisk_init(&simdisk);
     disk = &simdisk.disk;
-    for (unsigned place = 1; place <= 2; place++) {
+    for (unsigned place = 1; place <= 3; place++) {
         be(0);
         ck_assert(disk_make_directory(disk, disk->journal, &error));
         be(place);
@@ -40,7 +40,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    for (unsigned place = 1; place <= 2; place++)
+    for (unsigned place = 1; place <= 3; place++)
         journal_close(&journals[place]);
     ck_assert_uint_eq(simdisk.open_files, 0);
     simdisk_clear(&simdisk);
@@ -256,6 +256,88 @@ START_TEST(test_deleted_collection_stays_deleted_when_only_another_journal_tells
 }
 END_TEST
 
+/* Its owner died before he had told anybody; the journal of who went on is gone. */
+START_TEST(test_deletion_of_one_who_died_does_not_end_what_others_have_synced_since)
+{
+    struct head head = begin();
+
+    write_batch(1, &head, 3, true);
+    write_deletion(1, &head);
+    write_batch(2, &head, 2, true);
+    ck_assert(collection_sync(disk, SAMPLE_PATH, head.generation, head.count, &error));
+    forget_journal(2);
+    assert_replays_to(&head);
+}
+END_TEST
+
+static void assert_deleted_at(const struct head *head)
+{
+    struct collection collection = replay();
+
+    ck_assert_int_eq(collection.state, COLLECTION_DELETED);
+    ck_assert_uint_eq(collection.head.last_counter, head->last_counter);
+    ck_assert_uint_eq(collection.head.generation, head->generation);
+    collection_clear(&collection);
+}
+
+START_TEST(test_deletion_of_one_who_died_takes_no_counters_back)
+{
+    struct head head = begin();
+
+    write_batch(1, &head, 3, true);
+    write_deletion(1, &head);
+    write_batch(2, &head, 2, true);
+    delete_now(2, &head);
+    forget_journal(2);
+    assert_deleted_at(&head);
+}
+END_TEST
+
+START_TEST(test_deletion_of_one_who_died_does_not_bring_back_what_others_deleted)
+{
+    struct head head = begin();
+
+    write_batch(1, &head, 3, true);
+    write_deletion(2, &head);
+    write_batch(1, &head, 2, true);
+    delete_now(3, &head);
+    forget_journal(3);
+    assert_deleted_at(&head);
+}
+END_TEST
+
+static void expect_the_end(struct simdisk *after, void *context)
+{
+    struct disk *before = disk;
+
+    disk = &after->disk;
+    assert_deleted_at(context);
+    disk = before;
+}
+
+static void cut_the_power(struct simdisk *now, void *context)
+{
+    (void)simdisk_visit_crashes(now, 10, 1, expect_the_end, context);
+}
+
+/* In the middle of a replay, when some journals are gone and others are not, too. */
+START_TEST(test_deletion_of_one_who_died_does_not_count_if_the_power_goes_in_replay)
+{
+    struct head head = begin();
+
+    write_batch(2, &head, 3, true);
+    write_deletion(3, &head);
+    write_batch(2, &head, 2, true);
+    delete_now(1, &head);
+    ck_assert(disk_sync_directory(disk, ".journal", &error));
+    ck_assert(disk_sync_directory(disk, ".", &error));
+    simdisk.changed = cut_the_power;
+    simdisk.context = &head;
+    assert_deleted_at(&head);
+    simdisk.changed = NULL;
+}
+END_TEST
+
 START_TEST(test_rest_of_a_deleted_collection_in_another_journal_is_no_damage)
 {
     struct head head = begin();
@@ -421,7 +503,7 @@ START_TEST(test_place_is_the_first_that_nobody_has)
     place_release(&one);
     ck_assert(place_try(&three, disk, 1, &error));
     ck_assert(place_list(disk, &numbers, &error));
-    ck_assert_uint_eq(numbers, 6);
+    ck_assert_uint_eq(numbers, 1u << 1 | 1u << 2 | 1u << 3); /* the third is a journal's */
     place_release(&two);
     place_release(&three);
     place_release(&three);
@@ -458,6 +540,10 @@ Suite *suite_several(void)
     tcase_add_test(tests, test_deletion_of_one_who_died_counts_if_nobody_went_on);
     tcase_add_test(tests,
                    test_deleted_collection_stays_deleted_when_only_another_journal_tells_of_it);
+    tcase_add_test(tests, test_deletion_of_one_who_died_does_not_end_what_others_have_synced_since);
+    tcase_add_test(tests, test_deletion_of_one_who_died_takes_no_counters_back);
+    tcase_add_test(tests, test_deletion_of_one_who_died_does_not_bring_back_what_others_deleted);
+    tcase_add_test(tests, test_deletion_of_one_who_died_does_not_count_if_the_power_goes_in_replay);
     tcase_add_test(tests, test_rest_of_a_deleted_collection_in_another_journal_is_no_damage);
     tcase_add_test(tests, test_batch_that_begins_a_collection_ends_the_one_before);
     tcase_add_test(tests, test_batch_that_begins_a_collection_explains_the_rest_of_the_one_before);
