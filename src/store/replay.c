@@ -403,10 +403,8 @@ static bool replay_deletion(struct replay *replay, const struct deletion *deleti
     }
     if (!is_outrun(replay, touched, deletion, &is_late, error))
         return false;
-    if (is_late) {
-        touched->is_changed = true; /* the files that say so are to be there when the frames go */
+    if (is_late)
         return true;
-    }
     if (!collection_delete(replay->disk, deletion, &undone, error))
         return false;
     note_ended(touched, deletion->generation, deletion->last_counter);
