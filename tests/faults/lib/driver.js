@@ -5,6 +5,7 @@ const http = require('node:http');
 
 const KINDS = ['note', 'task'];
 const OBJECTS_MOST = 4;
+const REMEMBERED_MOST = 20; /* POSTs that may be sent once more */
 
 /* One clock for all: a tick for each thing that happens. */
 class History {
@@ -46,9 +47,10 @@ class Client {
     seq = 0;
     made = 0;
     pending = null;
-    follows = {}; /* bucket -> { id, since } */
+    stored = [];   /* POSTs that were answered well */
+    follows = {};  /* bucket and filter -> { id, since } */
 
-    /* world: { history, buckets, urlOf(), headers, deletes } */
+    /* world: { history, buckets, urlOf(), headers, deletes, cuts } */
     constructor(name, world, random) {
         Object.assign(this, { name, world, random });
     }
@@ -57,9 +59,15 @@ class Client {
         return this.random(100) < percent;
     }
 
-    followed(bucket) {
-        this.follows[bucket] ??= { id: undefined, since: 0 };
-        return this.follows[bucket];
+    /* Who reads with a filter has a place of its own with it, and goes on from until. */
+    followed(bucket, filter = {}) {
+        const key = `${bucket} ${JSON.stringify(filter)}`;
+        this.follows[key] ??= { id: undefined, since: 0 };
+        return this.follows[key];
+    }
+
+    someFilter() {
+        return { [this.chance(50) ? 'include' : 'exclude']: [KINDS[this.random(KINDS.length)]] };
     }
 
     async ask(op, bucket, request, { query, body }) {
@@ -75,57 +83,69 @@ class Client {
     }
 
     /* What an answer says about where this client stands now. */
-    learn(bucket, answer) {
-        const place = this.followed(bucket);
+    learn(place, answer) {
         if (!answer) return;
         if (answer.collection_deleted) {
-            this.follows[bucket] = undefined;
+            Object.assign(place, { id: undefined, since: 0 });
             return;
         }
-        if (answer.collection_changed) place.since = 0;
-        if (answer.collection_id) place.id = answer.collection_id;
-        else if (answer.collection_changed) place.id = undefined;
+        if (answer.collection_changed) Object.assign(place, { id: undefined, since: 0 });
+        place.id = answer.collection_id ?? place.id;
         const last = answer.objects?.at(-1)?.[0] ?? answer.object_counters?.at(-1) ?? 0;
-        place.since = Math.max(place.since, last);
+        place.since = Math.max(place.since, last, answer.until ?? 0);
     }
 
     async get(bucket, { whole = false } = {}) {
-        const { id, since } = whole ? { since: 0 } : this.followed(bucket);
-        const request = { id, since, client: this.name };
+        const filter = !whole && this.chance(25) ? this.someFilter() : {};
+        const place = this.followed(bucket, filter);
+        const { id, since } = whole ? { since: 0 } : place;
+        const request = { id, since, ...filter, client: this.chance(80) ? this.name : undefined };
         if (!whole && this.chance(30)) request.limit = 1 + this.random(5);
-        if (!whole && this.chance(20)) request.include = [KINDS[this.random(2)]];
-        if (!whole && this.chance(10)) request.since = 0;
+        const astray = !whole && this.chance(20); /* from anywhere it has been */
+        if (astray) request.since = this.random(since + 1);
         const wait = !whole && this.chance(5) ? 1 : undefined;
         const answer = await this.ask('get', bucket, request, { query: { since: request.since,
-            collection_id: id, client: this.name, limit: request.limit, include: request.include, wait } });
-        /* What a filter has left out is still to be read. */
-        if (!request.include) this.learn(bucket, answer);
+            collection_id: id, client: request.client, limit: request.limit, ...filter, wait } });
+        if (!astray && !whole) this.learn(place, answer);
         return answer;
     }
 
-    /* Now and then one that claims to have seen everything there can be: it is never refused. */
+    /* Now and then one that claims to have seen everything there can be: it is never refused; one that
+     * minds but some types; and one of an old client, that has neither client nor seq. */
     nextPost(bucket) {
-        const { id, since } = this.chance(40) ? { since: Number.MAX_SAFE_INTEGER }
-            : this.followed(bucket);
+        const filter = this.chance(20) ? this.someFilter() : {};
+        const isOld = !filter.include && !filter.exclude && this.chance(15);
+        const place = this.followed(bucket, filter);
+        const { id, since } = !isOld && this.chance(40)
+            ? { id: undefined, since: Number.MAX_SAFE_INTEGER } : place;
         const objects = [];
-        this.seq++;
+        const seq = ++this.seq;
         for (let i = this.random(OBJECTS_MOST); i >= 0; i--) {
-            objects.push({ id: `o${this.random(20)}`, type: KINDS[this.random(2)],
-                data: `${this.name} ${this.seq} ${++this.made}` });
+            objects.push({ id: `o${this.random(20)}`, type: KINDS[this.random(KINDS.length)],
+                data: `${this.name} ${seq} ${++this.made}` });
         }
-        return { bucket, body: JSON.stringify(objects),
-            request: { id, since, client: this.name, seq: this.seq, objects } };
+        const request = { id, since, ...filter, objects,
+            ...(isOld ? {} : { client: this.name, seq }) };
+        return { bucket, body: JSON.stringify(objects), request, place,
+            query: { since, collection_id: id, client: request.client, seq: request.seq, ...filter } };
     }
 
     /* What was not answered is sent again, byte for byte. */
     async post(bucket) {
         this.pending ??= this.nextPost(bucket);
-        const { request, body, bucket: where } = this.pending;
-        const answer = await this.ask('post', where, request, { body, query: { since: request.since,
-            collection_id: request.id, client: this.name, seq: request.seq } });
+        const { pending } = this;
+        const answer = await this.ask('post', pending.bucket, pending.request, pending);
         if (!answer) return;
         this.pending = null;
-        this.learn(where, answer);
+        this.learn(pending.place, answer);
+        if (answer.object_counters && pending.request.seq) this.stored.push(pending);
+        if (this.stored.length > REMEMBERED_MOST) this.stored.shift();
+    }
+
+    /* One that was answered long ago: it is on its way a second time. */
+    async postAgain() {
+        const { bucket, request, query, body } = this.stored[this.random(this.stored.length)];
+        await this.ask('post', bucket, request, { query, body });
     }
 
     async delete(bucket) {
@@ -133,7 +153,7 @@ class Client {
         const reason = { by: `${this.name} ${++this.made}` };
         const answer = await this.ask('delete', bucket, { id, since: 0, reason },
             { body: JSON.stringify(reason), query: { delete: '', collection_id: id } });
-        if (answer) this.follows[bucket] = undefined;
+        if (answer) Object.assign(this.followed(bucket), { id: undefined, since: 0 });
     }
 
     /* One thing at random. */
@@ -142,6 +162,7 @@ class Client {
         const bucket = buckets[this.random(buckets.length)];
         if (this.pending ? this.chance(80) : this.chance(50)) return this.post(bucket);
         if (this.chance(this.world.deletes)) return this.delete(bucket);
+        if (this.stored.length > 0 && this.chance(10)) return this.postAgain();
         return this.get(bucket);
     }
 }

@@ -8,8 +8,7 @@ const { startServer } = require('../../http/lib/server.js');
 const { assertSound, randomFrom } = require('./oracle.js');
 const { History, Client } = require('./driver.js');
 
-const CLIENTS = 16;
-const ACTS = 120; /* of each client */
+const CLIENTS_LEAST = 16; /* and twice as many at most */
 const EMAIL = 'ann@example.org', DOMAIN = 'app.example';
 const CONF = 'dev_login off\ntrusted_user_header X-User\ntrusted_proxies 127.0.0.1\n' +
     'journal_bytes 1m\ncheckpoint_interval 1s\naccess_log off\n';
@@ -20,11 +19,11 @@ class World {
     buckets = ['a', 'b', 'c'];
     headers = { 'X-User': `${EMAIL}/${DOMAIN}`, 'Content-Type': 'application/json' };
     cuts = 5;    /* per cent of all requests */
-    deletes = 2; /* per cent of what is no POST */
     waiting = [];
 
-    constructor(random) {
-        this.random = random;
+    /* deletes: per cent of what is no POST */
+    constructor(random, deletes) {
+        Object.assign(this, { random, deletes });
         this.dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'cutout-history-'));
     }
 
@@ -68,11 +67,12 @@ async function killAlways(world, state) {
     }
 }
 
-async function actAll(world, clients, kills) {
+async function actAll(world, clients, { kills, requests }) {
+    const acts = Math.ceil(requests / clients.length);
     const state = { acting: clients.length, left: 0, onAct: null };
     const killing = kills ? killAlways(world, state) : null;
     await Promise.all(clients.map(async (client) => {
-        for (let i = 0; i < ACTS; i++) {
+        for (let i = 0; i < acts; i++) {
             await client.act();
             if (--state.left <= 0) state.onAct?.();
         }
@@ -88,13 +88,15 @@ async function settle(world, clients) {
     for (const bucket of world.buckets) await clients[0].get(bucket, { whole: true });
 }
 
-/* The events of one history; servers: how many; kills: whether. */
-async function record(seed, { servers, kills }) {
+/* The events of one history; servers, requests: how many; kills: whether; deletes: as in World. */
+async function record(seed, { servers, kills = false, deletes = 2, requests = 2000 }) {
     const random = randomFrom(seed);
-    const world = new World(random);
+    const world = new World(random, deletes);
     await world.open(servers);
-    const clients = Array.from({ length: CLIENTS }, (_, i) => new Client(`c${i}`, world, random));
-    await actAll(world, clients, kills);
+    const count = CLIENTS_LEAST + random(CLIENTS_LEAST + 1);
+    const clients = Array.from({ length: count }, (_, i) =>
+        new Client(`c${i}`, world, randomFrom(seed * CLIENTS_LEAST * 2 + i)));
+    await actAll(world, clients, { kills, requests });
     await settle(world, clients);
     await world.close();
     return world.history.events;
@@ -103,11 +105,13 @@ async function record(seed, { servers, kills }) {
 /* One line of figures. */
 function describe(events) {
     const count = (test) => events.filter(test).length;
+    const counters = new Set(events.flatMap((e) => [...(e.answer?.object_counters ?? []),
+        ...(e.answer?.objects?.map(([counter]) => counter) ?? [])].map((counter) => `${e.bucket} ${counter}`)));
     return `${events.length} requests, ${count((e) => e.answer?.object_counters)} stored, ` +
         `${count((e) => e.answer?.since_invalid)} refused, ` +
         `${count((e) => e.op === 'get' && e.answer)} reads, ` +
         `${count((e) => e.answer?.collection_changed || e.answer?.collection_deleted)} told of a ` +
-        `deletion, ${count((e) => !e.answer)} without an answer`;
+        `deletion, ${count((e) => !e.answer)} without an answer, ${counters.size} counters`;
 }
 
 module.exports = { record, describe };
