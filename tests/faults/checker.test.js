@@ -138,7 +138,8 @@ const bad = {
     'no more than the limit': [usual().get('z', 0, { 1: 'a1', 2: 'a2' }, { incomplete: true, pending: 1 },
         { limit: 1 })],
     'no gaps': [usual().get('z', 0, { 1: 'a1', 3: 'b1' }),
-        usual().get('z', 0, {}, { until: 3 }, { exclude: ['task'] })],
+        usual().get('z', 0, {}, { until: 3 }, { exclude: ['task'] }),
+        usual().get('z', 3, {}, { until: 4 }, { exclude: ['task'] }).stored('x', 2, ['c1'], 3, [4])],
     'nothing that was known is missing': [usual().get('z', 0, { 1: 'a1', 2: 'a2' }),
         usual().nothingNew(2), usual().nothingNew(2, tasks),
         story().stored('x', 1, ['a1'], 0, [1]).get('z', 0, {})],
@@ -178,6 +179,9 @@ const bad = {
         gone().post('x', 2, ['c1'], 3, { collection_deleted: { by: 'v' } })
             .anew('y', 2, ['d1'], [4]).get('z', 3, { 4: 'd1', 5: 'c1' },
                 { collection_id: 'J', collection_changed: true })],
+    'who has lost an answer gets it': [usual().post('x', undefined, ['c1'], 3)
+        .post('x', undefined, ['c1'], 3, { since_invalid: true, objects: pairs({ 4: 'c1' }) },
+            { request: { client: undefined } })],
     'refused only for what is newer': [usual().refused(['c1'], 3, {})],
     'an answer says which collection': [usual().stored('x', 2, ['c1'], 3, [4],
         { request: { id: undefined } })],

@@ -5,6 +5,7 @@ const http = require('node:http');
 
 const KINDS = ['note', 'task'];
 const OBJECTS_MOST = 4;
+const TRY_AGAIN = 503; /* whether it was stored is unknown */
 const REMEMBERED_MOST = 20; /* POSTs that may be sent once more */
 
 /* One clock for all: a tick for each thing that happens. */
@@ -34,7 +35,7 @@ function send(url, { method, headers, body, cut }) {
             response.on('error', () => resolve(undefined));
             response.on('end', () => {
                 const text = Buffer.concat(chunks).toString();
-                if (response.statusCode >= 500) resolve(undefined);
+                if (response.statusCode === TRY_AGAIN) resolve(undefined);
                 else resolve({ status: response.statusCode, ...(text ? JSON.parse(text) : {}) });
             });
         });

@@ -214,8 +214,8 @@ class Checker {
             if (returned.has(counter)) continue;
             const { object, by } = line.known.get(counter);
             if (!passes(event.request, object)) continue;
-            if (counter < looked) {
-                this.violate('no gaps', event, `${counter} is missing below ${looked}`, by);
+            if (counter <= looked) {
+                this.violate('no gaps', event, `${counter} is missing up to ${looked}`, by);
             } else if (by.completed < event.invoked) {
                 this.violate('nothing that was known is missing', event, `counter ${counter}`, by);
             }
@@ -391,8 +391,21 @@ class Checker {
             this.violate('refused only for what is newer', event, JSON.stringify(answer));
         }
         /* An old client's first attempt may have been stored, and others' objects behind it. */
-        if (request.seq === undefined && events.length > 1) return;
+        if (request.seq === undefined && events.length > 1) {
+            this.checkLostAnswer(event);
+            return;
+        }
         for (const object of request.objects) this.checkNotStored(event, textOf(object));
+    }
+
+    /* If what stands after since is just what it sent, it must have been told so. */
+    checkLostAnswer(event) {
+        const { answer, request } = event;
+        const texts = (objects) => objects?.map((object) => textOf(object)).join();
+        if (!answer.incomplete && !answer.collection_changed &&
+            texts(answer.objects?.map(([, object]) => object)) === texts(request.objects)) {
+            this.violate('who has lost an answer gets it', event, JSON.stringify(answer));
+        }
     }
 
     /* Of another collection, or a deleted one. What came before without an answer may have been stored in

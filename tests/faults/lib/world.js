@@ -1,6 +1,7 @@
 /* Servers that are killed, clients that act, and the history of it. */
 'use strict';
 
+const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -9,6 +10,7 @@ const { assertSound, randomFrom } = require('./oracle.js');
 const { History, Client } = require('./driver.js');
 
 const CLIENTS_LEAST = 16; /* and twice as many at most */
+const TRIES_MOST = 1000; /* of what is answered with 503, when all is over */
 const EMAIL = 'ann@example.org', DOMAIN = 'app.example';
 const CONF = 'dev_login off\ntrusted_user_header X-User\ntrusted_proxies 127.0.0.1\n' +
     'journal_bytes 1m\ncheckpoint_interval 1s\naccess_log off\n';
@@ -18,7 +20,7 @@ class World {
     history = new History();
     buckets = ['a', 'b', 'c'];
     headers = { 'X-User': `${EMAIL}/${DOMAIN}`, 'Content-Type': 'application/json' };
-    cuts = 5;    /* per cent of all requests */
+    cuts = 8;    /* per cent of all requests */
     waiting = [];
 
     /* deletes: per cent of what is no POST */
@@ -84,7 +86,12 @@ async function actAll(world, clients, { kills, requests }) {
 /* What was cut is sent again to the end, and all is read once more. */
 async function settle(world, clients) {
     world.cuts = 0;
-    for (const client of clients) while (client.pending) await client.post();
+    for (const client of clients) {
+        for (let tries = 0; client.pending; tries++) {
+            assert.ok(tries < TRIES_MOST, `${client.name} gets no answer: ${client.pending.body}`);
+            await client.post();
+        }
+    }
     for (const bucket of world.buckets) await clients[0].get(bucket, { whole: true });
 }
 
