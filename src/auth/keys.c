@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -138,24 +141,48 @@ static bool put_random_line(struct buf *line, struct error *error)
     return buf_ok(line, error);
 }
 
-static bool make_file(const char *path, struct error *error)
+static bool write_new(const char *path, struct str text, struct error *error)
 {
-    struct buf line = {0};
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_SYNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd == -1)
         return error_set_errno(error, errno, "%s: cannot make it", path);
-    bool ok = put_random_line(&line, error);
+    bool ok = write(fd, text.data, text.length) == (ssize_t)text.length;
+    if (close(fd) != 0 || !ok) {
+        int cause = errno;
+
+        (void)unlink(path);
+        return error_set_errno(error, cause, "%s: cannot write it", path);
+    }
+    return true;
+}
+
+static bool link_new(const char *name, const char *path, struct error *error)
+{
+    bool ok = link(name, path) == 0 || errno == EEXIST ||
+              error_set_errno(error, errno, "%s: cannot make it", path);
+
+    (void)unlink(name);
+    return ok;
+}
+
+/* Under another name first, so that of several servers that start at once none finds it empty; who
+ * comes second takes what the first has made. */
+static bool make_file(const char *path, struct error *error)
+{
+    char name[PATH_MAX];
+    struct buf line = {0};
+    uint64_t number;
+    bool ok = put_random_line(&line, error) && crypto_random(&number, sizeof number, error);
+
     buf_append_byte(&line, '\n');
-    if (ok && write(fd, line.data, line.length) != (ssize_t)line.length)
-        ok = error_set_errno(error, errno, "%s: cannot write it", path);
-    if (close(fd) != 0 && ok)
-        ok = error_set_errno(error, errno, "%s: cannot write it", path);
+    if (ok && snprintf(name, sizeof name, "%s.%016" PRIx64, path, number) >= (int)sizeof name)
+        ok = error_set(error, ERROR_CONF, "%.100s...: is too long a name", path);
+    ok = ok && buf_ok(&line, error) && write_new(name, buf_str(&line), error) &&
+         link_new(name, path, error);
     if (line.data)
         crypto_wipe(line.data, line.length);
     buf_clear(&line);
-    if (!ok)
-        (void)unlink(path);
     return ok;
 }
 

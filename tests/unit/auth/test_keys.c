@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <check.h>
@@ -56,6 +57,46 @@ START_TEST(test_keys_makes_a_private_file_once)
     ck_assert_mem_eq(again.items[0].token_key, keys.items[0].token_key, CRYPTO_HASH_SIZE);
     ck_assert_str_eq(again.items[0].id, keys.items[0].id);
     keys_clear(&again);
+}
+END_TEST
+
+/* The status is the first byte of the key, or a failure of the test. */
+static int read_as_another(void)
+{
+    struct keys other;
+
+    return keys_read_file(&other, path, &error) && other.count == 1 ? other.items[0].token_key[0]
+                                                                    : -1;
+}
+
+START_TEST(test_keys_are_the_same_for_all_who_start_at_once)
+{
+    int ready[2], results[2];
+    unsigned char first, next;
+
+    ck_assert(pipe(ready) == 0 && pipe(results) == 0);
+    for (unsigned i = 0; i < 8; i++) {
+        if (fork() != 0)
+            continue;
+        (void)close(ready[1]);
+        (void)!read(ready[0], &next, 1); /* until all are there */
+        int key = read_as_another();
+        next = (unsigned char)key;
+        _exit(key >= 0 && write(results[1], &next, 1) == 1 ? 0 : 1);
+    }
+    (void)close(ready[1]);
+    (void)close(results[1]);
+    ck_assert_int_eq(read(results[0], &first, 1), 1);
+    for (unsigned i = 1; i < 8; i++) {
+        ck_assert_int_eq(read(results[0], &next, 1), 1);
+        ck_assert_uint_eq(next, first);
+    }
+    while (wait(NULL) > 0)
+        continue;
+    (void)close(ready[0]);
+    (void)close(results[0]);
+    ck_assert_msg(keys_read_file(&keys, path, &error), "%s", error.message);
+    ck_assert_uint_eq(keys.items[0].token_key[0], first);
 }
 END_TEST
 
@@ -194,6 +235,7 @@ Suite *suite_keys(void)
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_keys_makes_a_private_file_once);
+    tcase_add_test(tests, test_keys_are_the_same_for_all_who_start_at_once);
     tcase_add_test(tests, test_keys_are_random);
     tcase_add_test(tests, test_keys_reads_all_lines_in_their_order);
     tcase_add_test(tests, test_keys_derives_what_signs_from_what_is_in_the_file);
