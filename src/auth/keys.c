@@ -15,14 +15,18 @@ enum { FILE_MOST = 8192, MADE_ID_BYTES = 4 };
 
 /* What the derived keys are for; another purpose gets another name here. */
 static const struct str token_purpose = STR_INIT("cutout token v1");
+static const struct str mail_purpose = STR_INIT("cutout mail v1");
 
 static bool add_key(struct keys *keys, struct str id, const unsigned char master[CRYPTO_HASH_SIZE],
                     struct error *error)
 {
-    memcpy(keys->items[keys->count].id, id.data, id.length);
-    keys->items[keys->count].id[id.length] = '\0';
-    return crypto_derive((struct str){(const char *)master, CRYPTO_HASH_SIZE}, token_purpose,
-                         keys->items[keys->count++].token_key, error);
+    struct str secret = {(const char *)master, CRYPTO_HASH_SIZE};
+    size_t i = keys->count++;
+
+    memcpy(keys->items[i].id, id.data, id.length);
+    keys->items[i].id[id.length] = '\0';
+    return crypto_derive(secret, token_purpose, keys->items[i].token_key, error) &&
+           crypto_derive(secret, mail_purpose, keys->items[i].mail_key, error);
 }
 
 static bool is_good_id(struct str id)

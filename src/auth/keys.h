@@ -14,7 +14,8 @@ enum { KEYS_MOST = 8, KEYS_ID_SIZE = 17 };
 struct keys {
     struct {
         char id[KEYS_ID_SIZE];
-        unsigned char token_key[CRYPTO_HASH_SIZE]; /* derived */
+        unsigned char token_key[CRYPTO_HASH_SIZE]; /* derived, as all of them */
+        unsigned char mail_key[CRYPTO_HASH_SIZE];  /* codes by mail */
     } items[KEYS_MOST];
     size_t count;
 };

@@ -34,6 +34,9 @@ struct fetch_lookup {
 /* Never from within a callback of libcurl. */
 static void release(struct fetch *fetch)
 {
+    if (fetch->line)
+        event_free(fetch->line);
+    fetch->line = NULL;
     if (fetch->easy) {
         (void)curl_multi_remove_handle(fetch->fetches->multi, fetch->easy); /* harmless if not in */
         curl_easy_cleanup(fetch->easy);
@@ -56,7 +59,7 @@ static void release(struct fetch *fetch)
     fetch->fetches->count--;
 }
 
-static void end_fetch(struct fetch *fetch)
+void fetch_end(struct fetch *fetch)
 {
     release(fetch);
     operation_end(&fetch->operation);
@@ -75,7 +78,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     (void)what;
     error_set(&fetch->error, ERROR_TIMEOUT, "%s: no answer within %llu ms", fetch->host,
               (unsigned long long)fetch->timeout_ms);
-    end_fetch(fetch);
+    fetch_end(fetch);
 }
 
 /* --- Transfers -------------------------------------------------------------------------------- */
@@ -160,14 +163,18 @@ static void take_ended(struct fetches *fetches)
     int left;
 
     while ((message = curl_multi_info_read(fetches->multi, &left)) != NULL) {
-        char *fetch = NULL;
+        char *owner = NULL;
 
         if (message->msg != CURLMSG_DONE)
             continue;
         CURLcode result = message->data.result; /* removing the handle frees the message */
-        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &fetch);
-        take_result((struct fetch *)(void *)fetch, result);
-        end_fetch((struct fetch *)(void *)fetch);
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
+        struct fetch *fetch = (struct fetch *)(void *)owner;
+        take_result(fetch, result);
+        if (fetch->talk && fetch->error.code == ERROR_NONE)
+            fetch->talk(fetch);
+        else
+            fetch_end(fetch);
     }
 }
 
@@ -245,6 +252,50 @@ static int want_timer(CURLM *multi, long wait_ms, void *context)
     return wait_ms < 0 ? event_del(fetches->timer) : event_add(fetches->timer, &after);
 }
 
+#define SET(option, value) ok = curl_easy_setopt(easy, option, value) == CURLE_OK && ok
+
+static bool set_http(struct fetch *fetch, const struct fetch_request *request)
+{
+    CURL *easy = fetch->easy;
+    bool ok = true;
+
+    fetch->headers = curl_slist_append(NULL, "Expect:"); /* no round trip before the body */
+    if (!fetch->headers)
+        return false;
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_FORBID_REUSE, 1L);
+    SET(CURLOPT_USERAGENT, "cutoutd");
+    SET(CURLOPT_HTTPHEADER, fetch->headers);
+    SET(CURLOPT_WRITEFUNCTION, take_body);
+    SET(CURLOPT_WRITEDATA, fetch);
+    if (request->form.data) {
+        SET(CURLOPT_POSTFIELDSIZE, (long)request->form.length);
+        SET(CURLOPT_COPYPOSTFIELDS, request->form.data);
+    }
+    return ok;
+}
+
+/* Nobody else gets the line later: a line of this kind is closed with the handle. A file .netrc and
+ * ways to log in that would need other servers are left out. */
+static bool set_line(struct fetch *fetch, const struct fetch_line *line)
+{
+    CURL *easy = fetch->easy;
+    bool ok = true;
+
+    fetch->talk = line->talk;
+    SET(CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+    SET(CURLOPT_CONNECT_ONLY, 1L);
+    SET(CURLOPT_USE_SSL, (long)(line->in_clear ? CURLUSESSL_NONE : CURLUSESSL_ALL));
+    if (line->user) {
+        SET(CURLOPT_USERNAME, line->user);
+        SET(CURLOPT_PASSWORD, line->password);
+        SET(CURLOPT_LOGIN_OPTIONS, "AUTH=PLAIN;AUTH=LOGIN");
+    }
+    return ok;
+}
+
 /* libcurl copies the strings, so that nothing of the caller's is looked at when the address is
  * known: a configuration may have gone by then. Failures are looked at together. */
 static bool make_transfer(struct fetch *fetch, const struct fetch_request *request)
@@ -252,37 +303,23 @@ static bool make_transfer(struct fetch *fetch, const struct fetch_request *reque
     CURL *easy = fetch->easy = curl_easy_init();
     bool ok = easy != NULL;
 
-    fetch->headers = curl_slist_append(NULL, "Expect:"); /* no round trip before the body */
-    if (!ok || !fetch->headers)
+    if (!ok)
         return false;
-
-#define SET(option, value) ok = curl_easy_setopt(easy, option, value) == CURLE_OK && ok
     SET(CURLOPT_URL, request->url);
     SET(CURLOPT_PRIVATE, fetch);
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PROXY, "");
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_FORBID_REUSE, 1L);
     SET(CURLOPT_FRESH_CONNECT, 1L);
-    SET(CURLOPT_USERAGENT, "cutoutd");
-    SET(CURLOPT_HTTPHEADER, fetch->headers);
-    SET(CURLOPT_WRITEFUNCTION, take_body);
-    SET(CURLOPT_WRITEDATA, fetch);
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(CURLOPT_OPENSOCKETDATA, fetch);
     SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, fetch->fetches);
     if (fetch->fetches->ca_file)
         SET(CURLOPT_CAINFO, fetch->fetches->ca_file);
-    if (request->form.data) {
-        SET(CURLOPT_POSTFIELDSIZE, (long)request->form.length);
-        SET(CURLOPT_COPYPOSTFIELDS, request->form.data);
-    }
-#undef SET
-    return ok;
+    return ok && (request->line ? set_line(fetch, request->line) : set_http(fetch, request));
 }
+
+#undef SET
 
 /* To this address, whatever the name says by then; certificates are checked against the name. */
 static bool begin_transfer(struct fetch *fetch, const struct sockaddr *address)
@@ -327,7 +364,7 @@ static void on_addresses(int result, struct evutil_addrinfo *found, void *arg)
         else if (!begin_transfer(fetch, address))
             error_set(&fetch->error, ERROR_NO_MEMORY, "out of memory for a request");
         if (fetch->error.code != ERROR_NONE)
-            end_fetch(fetch);
+            fetch_end(fetch);
     }
     if (found)
         evutil_freeaddrinfo(found);
@@ -364,6 +401,54 @@ static bool open_names(struct fetches *fetches)
     if (!fetches->names)
         fetches->names = evdns_base_new(fetches->loop->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
     return fetches->names != NULL;
+}
+
+/* --- Lines ------------------------------------------------------------------------------------ */
+
+static void on_line(evutil_socket_t fd, short what, void *arg)
+{
+    struct fetch *fetch = arg;
+
+    (void)fd;
+    (void)what;
+    fetch->talk(fetch);
+}
+
+static bool take_line_result(struct fetch *fetch, CURLcode result)
+{
+    if (result == CURLE_OK || result == CURLE_AGAIN)
+        return true;
+    return error_set(&fetch->error, ERROR_IO, "%s: %s", fetch->host, curl_easy_strerror(result));
+}
+
+bool fetch_receive(struct fetch *fetch, char *to, size_t size, size_t *length)
+{
+    *length = 0;
+    CURLcode result = curl_easy_recv(fetch->easy, to, size, length);
+    if (result == CURLE_OK && *length == 0)
+        return error_set(&fetch->error, ERROR_IO, "%s: hung up", fetch->host);
+    return take_line_result(fetch, result);
+}
+
+bool fetch_send(struct fetch *fetch, struct str bytes, size_t *length)
+{
+    *length = 0;
+    return take_line_result(fetch, curl_easy_send(fetch->easy, bytes.data, bytes.length, length));
+}
+
+bool fetch_wait(struct fetch *fetch, bool for_room)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+
+    (void)curl_easy_getinfo(fetch->easy, CURLINFO_ACTIVESOCKET, &fd);
+    if (fd == CURL_SOCKET_BAD)
+        return error_set(&fetch->error, ERROR_IO, "%s: hung up", fetch->host);
+    if (fetch->line)
+        event_free(fetch->line);
+    fetch->line =
+        event_new(fetch->fetches->loop->base, fd, for_room ? EV_WRITE : EV_READ, on_line, fetch);
+    return (fetch->line && event_add(fetch->line, NULL) == 0) ||
+           error_set(&fetch->error, ERROR_NO_MEMORY, "out of memory for a request");
 }
 
 /* --- All of it -------------------------------------------------------------------------------- */
@@ -420,7 +505,7 @@ enum step fetch_start(struct fetch *fetch, struct fetches *fetches,
     enum step outcome = operation_begin(&fetch->operation, task, give_up);
     if (!begin_lookup(fetch)) {
         error_set(&fetch->error, ERROR_NO_MEMORY, "out of memory for a request");
-        end_fetch(fetch);
+        fetch_end(fetch);
     }
     return outcome;
 }

@@ -15,6 +15,8 @@ int main(void)
     srunner_add_suite(runner, suite_documents());
     srunner_add_suite(runner, suite_rate());
     srunner_add_suite(runner, suite_revocations());
+    srunner_add_suite(runner, suite_mail_code());
+    srunner_add_suite(runner, suite_mail_text());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -9,6 +9,8 @@ struct Suite *suite_access(void);
 struct Suite *suite_documents(void);
 struct Suite *suite_keys(void);
 struct Suite *suite_login(void);
+struct Suite *suite_mail_code(void);
+struct Suite *suite_mail_text(void);
 struct Suite *suite_origin(void);
 struct Suite *suite_rate(void);
 struct Suite *suite_revocations(void);

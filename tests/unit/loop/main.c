@@ -11,6 +11,7 @@ int main(void)
     srunner_add_suite(runner, suite_loop());
     srunner_add_suite(runner, suite_pause());
     srunner_add_suite(runner, suite_offload());
+    srunner_add_suite(runner, suite_smtp());
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

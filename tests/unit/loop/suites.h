@@ -9,5 +9,6 @@ Suite *suite_schedules(void);
 Suite *suite_loop(void);
 Suite *suite_pause(void);
 Suite *suite_offload(void);
+Suite *suite_smtp(void);
 
 #endif
