@@ -69,12 +69,23 @@ static bool read_keys(struct keys *keys, const struct settings *settings,
     return (old && !old->token_secret_file) || keys_make(keys, error);
 }
 
+static bool read_mail_secret(struct mail_secret *secret, const struct settings *settings,
+                             struct error *error)
+{
+    struct error cause;
+
+    return !settings->mail_password_file ||
+           mail_server_read_secret(secret, settings->mail_password_file, &cause) ||
+           error_set(error, cause.code, "mail_password_file: %s", cause.message);
+}
+
 bool apply_prepare(struct prepared *prepared, const struct settings *settings,
                    const struct settings *old, struct error *error)
 {
     *prepared = (struct prepared){0};
     if (read_site(&prepared->site, settings, error) &&
-        read_keys(&prepared->keys, settings, old, error))
+        read_keys(&prepared->keys, settings, old, error) &&
+        read_mail_secret(&prepared->mail_secret, settings, error))
         return true;
     apply_discard(prepared);
     return false;
@@ -84,6 +95,7 @@ void apply_discard(struct prepared *prepared)
 {
     site_close(&prepared->site);
     keys_clear(&prepared->keys);
+    crypto_wipe(&prepared->mail_secret, sizeof prepared->mail_secret);
 }
 
 static void fill_limits(struct limits *limits, const struct settings *settings)
@@ -153,9 +165,24 @@ void apply_settings(struct server *server)
     };
 }
 
-void apply_access(struct server *server)
+static void apply_mail(struct mail_login *mail, const struct settings *settings,
+                       struct mail_secret *secret)
+{
+    mail->server = settings->mail_server;
+    mail->from = settings->mail_from;
+    mail->public_url = str_of(settings->public_url);
+    mail->timeout_ms = settings->mail_timeout;
+    mail->lifetime_s = (int64_t)(settings->mail_code_lifetime / MS_PER_S);
+    mail_login_limit(mail, settings->max_codes_per_email, settings->max_codes_per_client);
+    mail->secret = *secret;
+    crypto_wipe(secret, sizeof *secret);
+}
+
+void apply_access(struct server *server, struct prepared *prepared)
 {
     const struct settings *settings = &server->settings;
+
+    apply_mail(&server->mail_login, settings, &prepared->mail_secret);
 
     server->access.trusted_header = settings->trusted_user_header;
     server->access.proxies = (const char *const *)settings->trusted_proxies.items;

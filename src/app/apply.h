@@ -7,6 +7,7 @@
 /* What a reload may change, and what can fail about it: made aside, then put in place. */
 struct prepared {
     struct site site;
+    struct mail_secret mail_secret;
     struct keys keys; /* count 0: the ones in use stay */
 };
 
@@ -21,6 +22,6 @@ void apply_discard(struct prepared *prepared);
 void apply_settings(struct server *server);
 
 /* The same for access, once it is open. */
-void apply_access(struct server *server);
+void apply_access(struct server *server, struct prepared *prepared);
 
 #endif

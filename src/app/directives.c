@@ -2,6 +2,7 @@
 
 #include "app/check.h"
 #include "auth/access.h"
+#include "auth/mail_login.h"
 #include "http/http.h"
 #include "loop/offload.h"
 
@@ -134,6 +135,78 @@ const struct conf_directive directives[] = {
      .least = 1,
      .most = 10000,
      .help = "How many verifications may be under way; further logins are answered with 503."},
+    {.name = "mail_server",
+     .type = CONF_TEXT,
+     .offset = FIELD(mail_server),
+     .fallback = "",
+     .check = mail_server_check,
+     .reloads = true,
+     .values = "smtp://HOST[:PORT] | smtps://HOST[:PORT]",
+     .help =
+         "Let users log in with a code that they get by mail, through this server. smtp (port 25, "
+         "or 587 where you have an account) wants STARTTLS, unless HOST is localhost, "
+         "127.0.0.1 or [::1]; smtps (port 465) is TLS from the start."},
+    {.name = "mail_from",
+     .type = CONF_TEXT,
+     .offset = FIELD(mail_from),
+     .fallback = "",
+     .check = mail_server_check_sender,
+     .reloads = true,
+     .values = "ADDRESS",
+     .help = "Who the mail is from. Needed with mail_server."},
+    {.name = "mail_password_file",
+     .type = CONF_TEXT,
+     .offset = FIELD(mail_password_file),
+     .fallback = "",
+     .reloads = true,
+     .values = "FILE",
+     .help =
+         "USER:PASSWORD for the mail server, on one line; nobody else may read it (chmod 600)."},
+    {.name = "mail_ca_file",
+     .type = CONF_TEXT,
+     .offset = FIELD(mail_ca_file),
+     .fallback = "",
+     .values = "FILE",
+     .help = "Certificates to trust instead of the system's when mail is sent."},
+    {.name = "mail_timeout",
+     .type = CONF_DURATION,
+     .offset = FIELD(mail_timeout),
+     .fallback = "15s",
+     .least = 100,
+     .most = MINUTE,
+     .reloads = true,
+     .help = "How long the mail server may take; then the request is answered with 503."},
+    {.name = "max_mails",
+     .type = CONF_COUNT,
+     .offset = FIELD(max_mails),
+     .fallback = "16",
+     .least = 1,
+     .most = 1000,
+     .help = "Mails that may be under way; further requests for a code are answered with 503."},
+    {.name = "mail_code_lifetime",
+     .type = CONF_DURATION,
+     .offset = FIELD(mail_code_lifetime),
+     .fallback = "10m",
+     .least = SECOND,
+     .most = (uint64_t)MAIL_CODE_LIFETIME_MOST * SECOND,
+     .reloads = true,
+     .help = "How long a code is good."},
+    {.name = "max_codes_per_email",
+     .type = CONF_COUNT,
+     .offset = FIELD(max_codes_per_email),
+     .fallback = "3",
+     .most = 1000,
+     .reloads = true,
+     .help = "Codes for one address that one client may ask for, at once and then in an hour; "
+             "all clients together three times as many. 0: no limit."},
+    {.name = "max_codes_per_client",
+     .type = CONF_COUNT,
+     .offset = FIELD(max_codes_per_client),
+     .fallback = "30",
+     .most = 100000,
+     .reloads = true,
+     .help = "Codes that one client (of IPv6: a network of 64 bits) may ask for, likewise. "
+             "0: no limit."},
     {.name = "token_secret_file",
      .type = CONF_TEXT,
      .offset = FIELD(token_secret_file),
@@ -391,7 +464,7 @@ struct durability directives_durability(const struct settings *settings)
 bool directives_lock_out(const struct settings *settings)
 {
     return !settings->dev_login && !settings->token_secret_file && !settings->trusted_user_header &&
-           !settings->verifier;
+           !settings->verifier && !settings->mail_server;
 }
 
 /* Behind a balancer every peer looks local, so only what is configured can tell that nobody else
@@ -402,6 +475,8 @@ static bool check_dev_login(const struct settings *settings, struct error *error
         return error_set(error, ERROR_CONF, "dev_login: not together with token_secret_file");
     if (settings->verifier)
         return error_set(error, ERROR_CONF, "dev_login: not together with verifier");
+    if (settings->mail_server)
+        return error_set(error, ERROR_CONF, "dev_login: not together with mail_server");
     if (settings->trusted_user_header)
         return error_set(error, ERROR_CONF, "dev_login: not together with trusted_user_header");
     for (size_t i = 0; i < settings->listen.count; i++) {
@@ -424,6 +499,8 @@ bool directives_check(const struct settings *settings, struct error *error)
     if (settings->trusted_user_header && settings->trusted_proxies.count == 0)
         return error_set(error, ERROR_CONF,
                          "trusted_user_header: say in trusted_proxies who may send it");
+    if (settings->mail_server && !settings->mail_from)
+        return error_set(error, ERROR_CONF, "mail_server: say in mail_from who the mail is from");
     return !settings->dev_login || check_dev_login(settings, error);
 }
 

@@ -123,12 +123,16 @@ static bool open_access(struct server *server, struct error *error)
                           &server->helpers, error) ||
         !documents_open(&server->documents, &server->fetches, DOCUMENTS_MOST,
                         settings->verifier_timeout, error) ||
+        !mails_open(&server->mails, &server->loop, (size_t)settings->max_mails,
+                    settings->mail_ca_file, error) ||
+        !mail_login_open(&server->mail_login, &server->mails, error) ||
         !login_open(&server->login, &server->access, settings->dev_login, 0, error))
         return false;
     server->access.revocations = server->login.revocations = &server->revocations;
     server->login.fetches = &server->fetches;
     server->login.documents = &server->documents;
-    apply_access(server);
+    server->login.mail = &server->mail_login;
+    apply_access(server, &prepared);
     return true;
 }
 
@@ -322,8 +326,8 @@ static void say_start(const struct server *server)
     if (server->login.dev_token[0])
         say_dev_login(server);
     if (directives_lock_out(&server->settings))
-        log_write(LOG_WARNING, "nobody can log in: token_secret_file, trusted_user_header and "
-                               "dev_login are all off");
+        log_write(LOG_WARNING, "nobody can log in: token_secret_file, trusted_user_header, "
+                               "verifier, mail_server and dev_login are all off");
     log_flush();
 }
 
@@ -367,6 +371,8 @@ void server_close(struct server *server)
     http_close(&server->http);
     login_close(&server->login);
     documents_close(&server->documents);
+    mail_login_close(&server->mail_login);
+    mails_close(&server->mails);
     fetches_close(&server->fetches);
     access_close(&server->access);
     site_close(&server->site);

@@ -17,6 +17,7 @@
 #include "app/options.h"
 #include "app/share.h"
 #include "auth/documents.h"
+#include "auth/mail_login.h"
 #include "http/http.h"
 #include "http/site.h"
 #include "store/disk.h"
@@ -42,6 +43,8 @@ struct server {
     struct fetches fetches;
     struct documents documents;
     struct revocations revocations;
+    struct mails mails;
+    struct mail_login mail_login;
     struct login login;
     struct site site;
     struct http http, admin;

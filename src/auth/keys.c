@@ -1,5 +1,6 @@
 #include "auth/keys.h"
 
+#include "auth/secret_file.h"
 #include "base/percent.h"
 
 #include <errno.h>
@@ -8,10 +9,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MOST = 8192, MADE_ID_BYTES = 4 };
+enum { MADE_ID_BYTES = 4 };
 
 /* What the derived keys are for; another purpose gets another name here. */
 static const struct str token_purpose = STR_INIT("cutout token v1");
@@ -98,40 +98,6 @@ static bool read_lines(struct keys *keys, struct str text, const char *path, str
     return keys->count > 0 || error_set(error, ERROR_CONF, "%s: holds no key", path);
 }
 
-static bool check_file(int fd, const char *path, struct error *error)
-{
-    struct stat info;
-
-    if (fstat(fd, &info) != 0)
-        return error_set_errno(error, errno, "%s", path);
-    if (!S_ISREG(info.st_mode))
-        return error_set(error, ERROR_CONF, "%s: is no regular file", path);
-    if (info.st_mode & (S_IRWXG | S_IRWXO))
-        return error_set(error, ERROR_CONF,
-                         "%s: others may read or write it; chmod 600 it, and make new keys if "
-                         "anybody could have read it",
-                         path);
-    return true;
-}
-
-static bool read_all(int fd, const char *path, char *text, size_t *length, struct error *error)
-{
-    *length = 0;
-    for (;;) {
-        ssize_t count = read(fd, text + *length, FILE_MOST - *length);
-
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return error_set_errno(error, errno, "%s: cannot read it", path);
-        if (count == 0)
-            return true;
-        *length += (size_t)count;
-        if (*length == FILE_MOST)
-            return error_set(error, ERROR_CONF, "%s: has %d bytes or more", path, FILE_MOST);
-    }
-}
-
 static bool put_random_line(struct buf *line, struct error *error)
 {
     unsigned char id[MADE_ID_BYTES], master[CRYPTO_HASH_SIZE];
@@ -192,21 +158,16 @@ static bool make_file(const char *path, struct error *error)
 
 bool keys_read_file(struct keys *keys, const char *path, struct error *error)
 {
-    char text[FILE_MOST];
+    char text[SECRET_FILE_SIZE];
     size_t length;
 
     *keys = (struct keys){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd == -1 && errno == ENOENT) {
-        if (!make_file(path, error))
-            return false;
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    }
-    if (fd == -1)
-        return error_set_errno(error, errno, "%s: cannot open it", path);
-    bool ok = check_file(fd, path, error) && read_all(fd, path, text, &length, error) &&
-              read_lines(keys, (struct str){text, length}, path, error);
-    (void)close(fd);
+    bool ok = secret_file_read(path, text, &length, error);
+    if (!ok && error->errnum == ENOENT)
+        ok = make_file(path, error) && secret_file_read(path, text, &length, error);
+    if (!ok)
+        return false;
+    ok = read_lines(keys, (struct str){text, length}, path, error);
     crypto_wipe(text, sizeof text);
     if (!ok)
         keys_clear(keys);

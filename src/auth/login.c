@@ -13,7 +13,8 @@ enum {
 };
 
 /* In the order in which they are asked whether an assertion is theirs. */
-static const struct login_kind *const kinds[] = {&login_dev, &login_renewal, &login_verifier};
+static const struct login_kind *const kinds[] = {&login_dev, &login_mail, &login_renewal,
+                                                 &login_verifier};
 
 bool login_open(struct login *login, const struct access *access, bool dev, int64_t token_lifetime,
                 struct error *error)
@@ -51,20 +52,7 @@ void login_refuse(struct login_attempt *attempt, const char *reason)
 
 bool login_take_user(struct login_attempt *attempt, struct str email)
 {
-    char *user = attempt->who.user;
-    size_t at = email.length;
-
-    if (email.length >= sizeof attempt->who.user)
-        return false;
-    while (at > 0 && email.data[at - 1] != '@')
-        at--;
-    for (size_t i = 0; i < email.length; i++) {
-        char byte = email.data[i];
-
-        user[i] = i >= at && byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
-    }
-    user[email.length] = '\0';
-    return address_check_user((struct str){user, email.length});
+    return address_take_user(attempt->who.user, email);
 }
 
 void login_take_issuer(struct login_attempt *attempt, struct str issuer)

@@ -19,6 +19,7 @@ enum {
 };
 
 struct login_kind;
+struct mail_login;
 
 /* What holds for all attempts. */
 struct login {
@@ -33,6 +34,7 @@ struct login {
     struct documents *documents;
     const char *verifier; /* URL; NULL: there is none; borrowed from the configuration */
     uint64_t verifier_timeout_ms;
+    struct mail_login *mail; /* codes by mail; NULL: there are none */
 };
 
 /* Makes the dev token if dev is true. */

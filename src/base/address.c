@@ -113,6 +113,21 @@ bool address_check_user(struct str user)
            check_labels(str_slice(user, at + 1, user.length), false);
 }
 
+bool address_take_user(char user[ADDRESS_USER_SIZE], struct str text)
+{
+    size_t at = str_find_byte(text, '@');
+
+    if (text.length >= ADDRESS_USER_SIZE)
+        return false;
+    for (size_t i = 0; i < text.length; i++) {
+        char byte = text.data[i];
+
+        user[i] = i > at && byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
+    }
+    user[text.length] = '\0';
+    return address_check_user((struct str){user, text.length});
+}
+
 /* --- Paths --------------------------------------------------------------------------- */
 
 static bool has_control_byte(struct str text)

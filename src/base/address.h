@@ -40,4 +40,7 @@ bool address_check_domain(struct str domain);
 /* local@host as browsers and HTML forms take it, at most 254 bytes; the host in lower case. */
 bool address_check_user(struct str user);
 
+/* Copies an e-mail address, its host in lower case. False, if it is none. */
+MUST_CHECK bool address_take_user(char user[ADDRESS_USER_SIZE], struct str text);
+
 #endif

@@ -1,77 +1,12 @@
 /* The steps of POST /verify: an assertion for a token (docs/protocol.md, "Logging in"). */
 #include "base/clock.h"
-#include "base/json_read.h"
 #include "base/log.h"
-#include "base/percent.h"
-#include "http/connection.h"
+#include "http/form.h"
 #include "http/routes.h"
 
 #include <stdlib.h>
 
-enum {
-    FORM_MOST = 65536, /* bytes of the body; an assertion has some thousand */
-    FORM_JSON_DEPTH = 4,
-};
-
-/* The two fields, whichever way they came. */
-struct form {
-    struct buf assertion, audience;
-    struct buf *current; /* field whose value comes next, in JSON */
-};
-
-static bool take_form(struct form *form, struct str body, struct error *error)
-{
-    struct str rest = body, part;
-
-    while (rest.length > 0 && str_split(&rest, '&', &part)) {
-        size_t mark = str_find_byte(part, '=');
-        struct str name = str_slice(part, 0, mark);
-        struct buf *field = str_equals(name, STR("assertion"))  ? &form->assertion
-                            : str_equals(name, STR("audience")) ? &form->audience
-                                                                : NULL;
-
-        if (field && field->length > 0)
-            return error_set(error, ERROR_BAD_REQUEST, "%.*s is given twice", STR_ARG(name));
-        if (field && !percent_decode(str_slice(part, mark + 1, part.length), true, field))
-            return error_set(error, ERROR_BAD_REQUEST, "%.*s is not percent-coded correctly",
-                             STR_ARG(name));
-    }
-    return true;
-}
-
-static bool take_event(void *context, enum json_event event, unsigned depth, struct str text)
-{
-    struct form *form = context;
-
-    if (depth != 1)
-        return true;
-    if (event == JSON_KEY)
-        form->current = str_equals(text, STR("assertion"))  ? &form->assertion
-                        : str_equals(text, STR("audience")) ? &form->audience
-                                                            : NULL;
-    else if (event == JSON_STRING && form->current && form->current->length == 0)
-        buf_append(form->current, text);
-    return true;
-}
-
-static bool read_form(struct request *request, struct form *form, struct error *error)
-{
-    struct str body = connection_body(request, FORM_MOST + 1);
-    struct str type =
-        str_slice(request->content_type, 0, str_find_byte(request->content_type, ';'));
-
-    if (body.length > FORM_MOST)
-        return error_set(error, ERROR_TOO_LARGE, "a login has at most %d bytes", FORM_MOST);
-    bool is_json = str_equals_nocase(str_trim(type), STR("application/json"));
-    if (!(is_json ? json_read_text(body, FORM_JSON_DEPTH, take_event, form, error)
-                  : take_form(form, body, error)))
-        return false;
-    if (form->assertion.length == 0)
-        return error_set(error, ERROR_BAD_REQUEST, "missing assertion parameter");
-    if (form->audience.length == 0)
-        return error_set(error, ERROR_BAD_REQUEST, "missing audience parameter");
-    return buf_ok(&form->assertion, error) && buf_ok(&form->audience, error);
-}
+enum { LOGIN_MOST = 65536 }; /* bytes of the body; an assertion has some thousand */
 
 static enum step admit(struct task *task)
 {
@@ -86,15 +21,13 @@ static enum step admit(struct task *task)
 static enum step read_login(struct task *task)
 {
     struct request *request = request_of(task);
-    struct form form = {0};
 
     request->login = calloc(1, sizeof *request->login);
     if (!request->login)
         return task_fail(task, ERROR_NO_MEMORY, "out of memory for a login");
-    bool ok = read_form(request, &form, &task->error);
-    request->login->assertion = form.assertion;
-    request->login->audience = form.audience;
-    return ok ? STEP_NEXT : STEP_FAIL;
+    const struct form_field fields[] = {
+        {"assertion", &request->login->assertion}, {"audience", &request->login->audience}, {0}};
+    return form_read(request, LOGIN_MOST, fields, &task->error) ? STEP_NEXT : STEP_FAIL;
 }
 
 static enum step log_in(struct task *task)

@@ -55,7 +55,7 @@ void reply_put_error(struct request *request, const struct error *error)
     reply->content_type = NULL;
     reply->cache = REPLY_NO_STORE;
     reply->etag[0] = '\0';
-    reply->csp = NULL;
+    reply->csp = reply->referrer_policy = NULL;
     buf_reset(body);
     buf_append(body, STR("{"));
     json_write_string_member(body, "error", str_of(error_code_name(error->code)));
@@ -112,8 +112,7 @@ static void put_rare_headers(const struct request *request, struct buf *out)
     put_line(out, STR("Allow: "), reply->allow);
     put_line(out, STR("ETag: "), reply->etag);
     put_line(out, STR("Content-Security-Policy: "), reply->csp);
-    if (reply->csp) /* other sites need not learn which page of an app a link stands on */
-        put_line(out, STR("Referrer-Policy: "), "same-origin");
+    put_line(out, STR("Referrer-Policy: "), reply->referrer_policy);
     put_line(out, STR("Location: "), reply->location);
     if (reply->status == 401)
         put_line(out, STR("WWW-Authenticate: "), "Bearer");

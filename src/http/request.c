@@ -132,6 +132,9 @@ static void free_request(struct request *request)
         login_clear(request->login);
     free(request->login);
     free(request->logout);
+    if (request->wish)
+        mail_wish_clear(request->wish);
+    free(request->wish);
     objects_clear(&request->objects);
     query_clear(&request->query);
     stream_release(request->stream);

@@ -6,6 +6,7 @@
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
 
+#include "auth/mail_login.h"
 #include "auth/origin.h"
 #include "http/http.h"
 #include "http/site.h"
@@ -38,13 +39,14 @@ struct reply {
     int status;
     const char *content_type; /* NULL: application/json */
     enum reply_cache cache;
-    struct buf body;           /* goes out and is freed */
-    struct site_content *file; /* instead of body; held, released when it is sent. NULL: none */
-    const char *allow;         /* Allow header; NULL: none */
-    uint64_t retry_after_s;    /* 0: none */
-    char etag[SITE_ETAG_SIZE]; /* with quotes; empty: none */
-    const char *csp;           /* Content-Security-Policy; NULL: none */
-    const char *location;      /* Location; NULL: none */
+    struct buf body;             /* goes out and is freed */
+    struct site_content *file;   /* instead of body; held, released when it is sent. NULL: none */
+    const char *allow;           /* Allow header; NULL: none */
+    uint64_t retry_after_s;      /* 0: none */
+    char etag[SITE_ETAG_SIZE];   /* with quotes; empty: none */
+    const char *csp;             /* Content-Security-Policy; NULL: none */
+    const char *referrer_policy; /* NULL: none */
+    const char *location;        /* Location; NULL: none */
     bool preflight;
     bool closes; /* the connection, after this reply */
 };
@@ -86,6 +88,7 @@ struct request {
     struct login_attempt *login;      /* on the heap; NULL: none */
     struct logout *logout;            /* on the heap; NULL: none */
     uint64_t retry_after_s;           /* if it fails; 0: as the kind of error has it */
+    struct mail_wish *wish;           /* likewise */
     uint64_t objects_in, objects_out; /* for log and metrics */
 
     struct reply reply;

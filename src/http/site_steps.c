@@ -122,6 +122,8 @@ static enum step answer_file(struct task *task)
     if (!file)
         return task_fail(task, ERROR_NOT_FOUND, "there is nothing at %.*s", STR_ARG(request->path));
     request->reply.csp = buf_str(&site->csp).data;
+    /* Other sites need not learn which page of an app a link stands on. */
+    request->reply.referrer_policy = "same-origin";
     return answer_content(request, file->content, file->content_type);
 }
 

@@ -1,0 +1,143 @@
+/* The steps of /verify/email: a code by mail, and the page that its link leads to
+ * (docs/protocol.md, "Logging in"). */
+#include "base/clock.h"
+#include "base/json_write.h"
+#include "base/log.h"
+#include "http/connection.h"
+#include "http/form.h"
+#include "http/mail_page.h"
+#include "http/routes.h"
+
+#include <stdlib.h>
+
+enum { WISH_MOST = 4096, BUTTON_MOST = 256, STATUS_ACCEPTED = 202, STATUS_NOT_FOUND = 404 };
+
+/* --- The page --------------------------------------------------------------------------------- */
+
+/* data NULL: there is none. It holds nothing that would have to be decoded. */
+static struct str find_link(const struct request *request)
+{
+    const struct str name = STR("link=");
+    struct str rest = request->query_text, part;
+
+    while (rest.length > 0 && str_split(&rest, '&', &part)) {
+        if (str_starts_with(part, name))
+            return str_slice(part, name.length, part.length);
+    }
+    return (struct str){0};
+}
+
+/* Whatever looks at links for safety's sake does not press buttons. */
+static bool is_button_pressed(const struct request *request)
+{
+    return request->method == METHOD_POST &&
+           str_equals(connection_body(request, BUTTON_MOST), STR("show=code"));
+}
+
+static enum step answer_page(struct request *request, struct str link)
+{
+    const struct keys *keys = &request->http->services.access->keys;
+    struct reply *reply = &request->reply;
+    int64_t now = clock_unix_seconds();
+    struct mail_code code;
+
+    reply->content_type = "text/html; charset=utf-8";
+    reply->csp = mail_page_csp;
+    reply->referrer_policy = "no-referrer";
+    if (!mail_code_open(keys, link, now, &code, &request->task.error)) {
+        if (request->task.error.code != ERROR_UNAUTHORIZED)
+            return STEP_FAIL;
+        reply->status = STATUS_NOT_FOUND;
+        mail_page_put_end(&reply->body);
+    } else if (is_button_pressed(request)) {
+        mail_page_put_code(&code, now, &reply->body);
+    } else {
+        mail_page_put_button(&code, &reply->body);
+    }
+    crypto_wipe(&code, sizeof code);
+    return buf_ok(&reply->body, &request->task.error) ? STEP_DONE : STEP_FAIL;
+}
+
+static enum step show_page(struct task *task)
+{
+    struct request *request = request_of(task);
+
+    return answer_page(request, find_link(request));
+}
+
+const struct step_entry mail_page_steps[] = {STEP(show_page), {0}};
+
+/* --- A code ----------------------------------------------------------------------------------- */
+
+static enum step press_button(struct task *task)
+{
+    struct request *request = request_of(task);
+    struct str link = find_link(request);
+
+    return link.data ? answer_page(request, link) : STEP_NEXT;
+}
+
+/* A page may have a code sent for its own site only, or for any where the conf trusts it. */
+static bool check_origin(const struct request *request, struct str audience, struct error *error)
+{
+    struct origin origin, site;
+    struct error cause;
+
+    if (!request->origin_text.data || request->origin_credentials)
+        return true;
+    return (origin_parse(&origin, request->origin_text, &cause) &&
+            origin_parse(&site, audience, &cause) &&
+            str_equals(str_of(origin.text), str_of(site.text))) ||
+           error_set(error, ERROR_FORBIDDEN, "pages of %.*s may not ask for codes for %.*s",
+                     STR_ARG(str_slice(request->origin_text, 0, 80)),
+                     STR_ARG(str_slice(audience, 0, 80)));
+}
+
+static enum step read_wish(struct task *task)
+{
+    struct request *request = request_of(task);
+
+    request->wish = calloc(1, sizeof *request->wish);
+    if (!request->wish)
+        return task_fail(task, ERROR_NO_MEMORY, "out of memory for a login");
+    const struct form_field fields[] = {
+        {"email", &request->wish->email}, {"audience", &request->wish->audience}, {0}};
+    return form_read(request, WISH_MOST, fields, &task->error) &&
+                   check_origin(request, buf_str(&request->wish->audience), &task->error)
+               ? STEP_NEXT
+               : STEP_FAIL;
+}
+
+static enum step send_code(struct task *task)
+{
+    struct request *request = request_of(task);
+    const struct login *login = request->http->services.login;
+    unsigned char room[8];
+    struct str client = rate_name_address(request->peer, room);
+
+    enum step outcome = mail_login_ask(request->wish, login->mail, &login->access->keys, client,
+                                       clock_unix_seconds(), task);
+    if (task->error.code == ERROR_TOO_OFTEN && outcome == STEP_FAIL)
+        request->retry_after_s = request->wish->wait_s;
+    return outcome;
+}
+
+static enum step answer_wish(struct task *task)
+{
+    struct request *request = request_of(task);
+    struct mail_wish *wish = request->wish;
+
+    if (!mail_login_answer(wish, clock_unix_seconds(), &request->reply.body, &task->error))
+        return STEP_FAIL;
+    if (mail_refusal(&wish->mail))
+        log_write(LOG_WARNING, "code for %s at %s: the mail server refuses it with status %d",
+                  wish->code.user, wish->code.audience.text, mail_refusal(&wish->mail));
+    else
+        log_write(LOG_NOTICE, "code for %s at %s mailed, asked for from %s", wish->code.user,
+                  wish->code.audience.text, request->peer);
+    request->reply.status = STATUS_ACCEPTED;
+    return STEP_DONE;
+}
+
+const struct step_entry mail_code_steps[] = {
+    STEP(press_button), STEP(read_wish), STEP(send_code), STEP(answer_wish), {0}};
