@@ -9,8 +9,8 @@ const https = require('node:https');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
-const { execFileSync } = require('node:child_process');
 const { test } = require('node:test');
+const { makeCertificate } = require('./lib/certificate.js');
 const { startServer, collection, runToEnd } = require('./lib/server.js');
 const { listen, startVerifier, json, verify: verifyAt } = require('./lib/verifier.js');
 
@@ -184,20 +184,6 @@ test('a client that goes away leaves its question no longer than any other, and 
         socket.destroy();
         await gone;
     }, 'verifier_timeout 300ms\n'));
-
-/* A certificate for localhost, and the authority that vouches for it. */
-function makeCertificate(directory) {
-    const file = (name) => path.join(directory, name);
-    const openssl = (...args) => execFileSync('openssl', args, { stdio: 'pipe' });
-    openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=test authority',
-        '-keyout', file('ca.key'), '-out', file('ca.pem'));
-    openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=localhost', '-keyout', file('key'),
-        '-out', file('request'));
-    fs.writeFileSync(file('extensions'), 'subjectAltName=DNS:localhost\n');
-    openssl('x509', '-req', '-in', file('request'), '-CA', file('ca.pem'), '-CAkey', file('ca.key'),
-        '-CAcreateserial', '-days', '2', '-extfile', file('extensions'), '-out', file('cert'));
-    return { key: fs.readFileSync(file('key')), cert: fs.readFileSync(file('cert')), ca: file('ca.pem') };
-}
 
 test('over https, with a certificate that fits and that is vouched for', async () => {
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'cutout-verifier-'));
