@@ -13,7 +13,7 @@ bool rate_open(struct rate *rate, struct error *error)
     *rate = (struct rate){0};
     if (!crypto_random(rate->key, sizeof rate->key, error))
         return false;
-    rate->full_ms = calloc(RATE_BUCKETS, sizeof *rate->full_ms);
+    rate->full_ms = calloc((size_t)RATE_ROWS * RATE_BUCKETS, sizeof *rate->full_ms);
     return rate->full_ms || error_set(error, ERROR_NO_MEMORY, "out of memory for a rate limit");
 }
 
@@ -29,16 +29,32 @@ void rate_set(struct rate *rate, uint64_t burst, uint64_t period_ms)
     rate->period_ms = period_ms;
 }
 
-static uint64_t *bucket_of(const struct rate *rate, struct str name)
+/* The rows take their bits from one hash. */
+static uint64_t *bucket_of(const struct rate *rate, uint64_t hash, unsigned row)
 {
-    return &rate->full_ms[siphash_hash(rate->key, name) % RATE_BUCKETS];
+    return &rate->full_ms[row * RATE_BUCKETS + (hash >> row * 16) % RATE_BUCKETS];
+}
+
+/* Of the fullest bucket. */
+static uint64_t find_full(const struct rate *rate, uint64_t hash)
+{
+    uint64_t full_ms = UINT64_MAX;
+
+    for (unsigned row = 0; row < RATE_ROWS; row++) {
+        uint64_t of_row = *bucket_of(rate, hash, row);
+
+        if (of_row < full_ms)
+            full_ms = of_row;
+    }
+    return full_ms;
 }
 
 static bool has_turn(const struct rate *rate, struct str name, uint64_t now_ms, uint64_t *wait_s)
 {
     if (rate->burst == 0)
         return true;
-    uint64_t turn_ms = rate->period_ms / rate->burst, full_ms = *bucket_of(rate, name);
+    uint64_t turn_ms = rate->period_ms / rate->burst;
+    uint64_t full_ms = find_full(rate, siphash_hash(rate->key, name));
 
     /* With all turns taken it is full a whole period from now. */
     if (full_ms + turn_ms <= now_ms + turn_ms * rate->burst)
@@ -47,15 +63,26 @@ static bool has_turn(const struct rate *rate, struct str name, uint64_t now_ms, 
     return false;
 }
 
+/* Rows that others have emptied further stay so. */
+static void take_turn(struct rate *rate, uint64_t hash, uint64_t now_ms)
+{
+    uint64_t full_ms = find_full(rate, hash);
+
+    full_ms = (full_ms > now_ms ? full_ms : now_ms) + rate->period_ms / rate->burst;
+    for (unsigned row = 0; row < RATE_ROWS; row++) {
+        uint64_t *of_row = bucket_of(rate, hash, row);
+
+        if (*of_row < full_ms)
+            *of_row = full_ms;
+    }
+}
+
 bool rate_take(struct rate *rate, struct str name, uint64_t now_ms, uint64_t *wait_s)
 {
     if (!has_turn(rate, name, now_ms, wait_s))
         return false;
-    if (rate->burst > 0) {
-        uint64_t *full_ms = bucket_of(rate, name);
-
-        *full_ms = (*full_ms > now_ms ? *full_ms : now_ms) + rate->period_ms / rate->burst;
-    }
+    if (rate->burst > 0)
+        take_turn(rate, siphash_hash(rate->key, name), now_ms);
     return true;
 }
 

@@ -2,16 +2,18 @@
  *
  * Each name (an address, an e-mail) has a bucket of `burst` turns that fills up again evenly over
  * `period_ms` (a token bucket, as the generic cell rate algorithm does it: one time is kept, that
- * at which the bucket will be full). The buckets are a table of fixed size: names that meet in one
- * share its turns, which keyed hashing makes unlikely, and impossible to bring about on purpose.
- * Nothing is ever pushed out, so nobody gets turns by flooding the table. */
+ * at which the bucket will be full). The buckets are rows of fixed size: a name has one in each,
+ * found by keyed hashing, and the fullest counts. So names share turns only if they meet in all
+ * rows, which is unlikely (of a hundred thousand names one, while a thousand others have used
+ * theirs up), and impossible to bring about on purpose. Nothing is ever pushed out, so nobody gets
+ * turns by flooding the table. */
 #ifndef AUTH_RATE_H
 #define AUTH_RATE_H
 
 #include "base/error.h"
 #include "base/siphash.h"
 
-enum { RATE_BUCKETS = 16384 };
+enum { RATE_ROWS = 4, RATE_BUCKETS = 16384 }; /* of each row */
 
 struct rate {
     unsigned char key[SIPHASH_KEY_SIZE];
