@@ -240,7 +240,7 @@ $(UNIT_RUNS): run-%: $(BUILD)/%
 
 ## Black-box tests of the server over real sockets (TESTS="tests/http/x.js" for some)
 .PHONY: check-http
-check-http: $(PROGRAMS)
+check-http: $(PROGRAMS) $(NODE_MODULES)
 	$(call node_tests,$(or $(TESTS),$(HTTP_TESTS)))
 
 ## Tests of the JavaScript client, and whether the committed script is what its sources make
