@@ -17,6 +17,9 @@ int main(void)
     srunner_add_suite(runner, suite_revocations());
     srunner_add_suite(runner, suite_mail_code());
     srunner_add_suite(runner, suite_mail_text());
+    srunner_add_suite(runner, suite_mail_server());
+    srunner_add_suite(runner, suite_mail_login());
+    srunner_add_suite(runner, suite_login_mail());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

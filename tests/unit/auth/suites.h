@@ -15,5 +15,8 @@ struct Suite *suite_origin(void);
 struct Suite *suite_rate(void);
 struct Suite *suite_revocations(void);
 struct Suite *suite_token(void);
+struct Suite *suite_mail_server(void);
+struct Suite *suite_mail_login(void);
+struct Suite *suite_login_mail(void);
 
 #endif
