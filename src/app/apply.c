@@ -173,7 +173,7 @@ static void apply_mail(struct mail_login *mail, const struct settings *settings,
     mail->public_url = str_of(settings->public_url);
     mail->timeout_ms = settings->mail_timeout;
     mail->lifetime_s = (int64_t)(settings->mail_code_lifetime / MS_PER_S);
-    mail_login_limit(mail, settings->max_codes_per_email, settings->max_codes_per_client);
+    mail_login_limit(mail, settings->mail_codes_per_user, settings->mail_codes_per_address);
     mail->secret = *secret;
     crypto_wipe(secret, sizeof *secret);
 }

@@ -20,7 +20,7 @@ struct settings {
     uint64_t verifier_timeout, max_verifications;
     char *mail_server, *mail_from, *mail_password_file, *mail_ca_file;
     uint64_t mail_timeout, max_mails, mail_code_lifetime;
-    uint64_t max_codes_per_email, max_codes_per_client;
+    uint64_t mail_codes_per_user, mail_codes_per_address;
     uint64_t token_lifetime, session_lifetime, logins_per_address, logins_per_user;
     struct conf_list allow_audience;
     char *document_root, *client_script;

@@ -1,6 +1,7 @@
 #include "auth/access.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,6 +211,44 @@ static bool is_trusted_peer(const struct access *access, const char *peer)
             return true;
     }
     return false;
+}
+
+/* An address, or one with a port, as some proxies write it: "192.0.2.1:80", "[2001:db8::1]:80". */
+static bool take_address(struct str text, char to[ACCESS_CLIENT_SIZE])
+{
+    unsigned char address[16];
+    bool is_v4;
+
+    if (str_starts_with(text, STR("[")))
+        text = str_slice(text, 1, str_find_byte(text, ']') - 1);
+    else if (str_find_byte(text, '.') < str_find_byte(text, ':'))
+        text = str_slice(text, 0, str_find_byte(text, ':'));
+    if (text.length == 0 || text.length >= ACCESS_CLIENT_SIZE)
+        return false;
+    memcpy(to, text.data, text.length);
+    to[text.length] = '\0';
+    return strlen(to) == text.length && parse_ip(to, address, &is_v4);
+}
+
+void access_find_client(const struct access *access, const char *peer, struct str forwarded_for,
+                        char client[ACCESS_CLIENT_SIZE])
+{
+    struct str rest = forwarded_for;
+    bool is_told = false;
+
+    (void)snprintf(client, ACCESS_CLIENT_SIZE, "%s", peer);
+    while (is_trusted_peer(access, client) && (!is_told || rest.length > 0)) {
+        size_t comma = rest.length;
+
+        while (comma > 0 && rest.data[comma - 1] != ',')
+            comma--;
+        if (!take_address(str_trim(str_slice(rest, comma, rest.length)), client)) {
+            client[0] = '\0';
+            return;
+        }
+        rest = str_slice(rest, 0, comma > 0 ? comma - 1 : 0);
+        is_told = true;
+    }
 }
 
 /* "email/domain", split at the last slash: an e-mail address may hold one, a domain cannot. */

@@ -49,6 +49,13 @@ MUST_CHECK bool access_check(struct access *access, const struct credentials *cr
                              const struct address *address, int64_t now, bool *by_proxy,
                              struct token *who, struct error *error);
 
+/* Who is behind a connection from peer, for limits and logs: peer itself, or, if that is one of our
+ * proxies, the last address in its X-Forwarded-For that is not one of them either (what stands
+ * before that, anybody can write). Empty: the proxy does not say. */
+enum { ACCESS_CLIENT_SIZE = 64 };
+void access_find_client(const struct access *access, const char *peer, struct str forwarded_for,
+                        char client[ACCESS_CLIENT_SIZE]);
+
 /* Conf check of one item of trusted_proxies. */
 MUST_CHECK bool access_check_proxy(const char *text, struct error *error);
 

@@ -96,6 +96,8 @@ static void note_header(struct request *request, struct framing *framing, struct
         request->content_type = value;
     } else if (str_equals_nocase(name, STR("authorization"))) {
         request->authorization = value;
+    } else if (str_equals_nocase(name, STR("x-forwarded-for"))) {
+        request->forwarded_for = value;
     } else if (str_equals_nocase(name, STR("if-none-match"))) {
         request->if_none_match = value;
     } else if (str_equals_nocase(name, STR("content-length"))) {

@@ -112,11 +112,12 @@ static enum step send_code(struct task *task)
 {
     struct request *request = request_of(task);
     const struct login *login = request->http->services.login;
+    char client[ACCESS_CLIENT_SIZE];
     unsigned char room[8];
-    struct str client = rate_name_address(request->peer, room);
 
-    enum step outcome = mail_login_ask(request->wish, login->mail, &login->access->keys, client,
-                                       clock_unix_seconds(), task);
+    request_find_client(request, client);
+    enum step outcome = mail_login_ask(request->wish, login->mail, &login->access->keys,
+                                       rate_name_address(client, room), clock_unix_seconds(), task);
     if (task->error.code == ERROR_TOO_OFTEN && outcome == STEP_FAIL)
         request->retry_after_s = request->wish->wait_s;
     return outcome;
@@ -126,15 +127,17 @@ static enum step answer_wish(struct task *task)
 {
     struct request *request = request_of(task);
     struct mail_wish *wish = request->wish;
+    char client[ACCESS_CLIENT_SIZE];
 
     if (!mail_login_answer(wish, clock_unix_seconds(), &request->reply.body, &task->error))
         return STEP_FAIL;
+    request_find_client(request, client);
     if (mail_refusal(&wish->mail))
         log_write(LOG_WARNING, "code for %s at %s: the mail server refuses it with status %d",
                   wish->code.user, wish->code.audience.text, mail_refusal(&wish->mail));
     else
         log_write(LOG_NOTICE, "code for %s at %s mailed, asked for from %s", wish->code.user,
-                  wish->code.audience.text, request->peer);
+                  wish->code.audience.text, client[0] ? client : request->peer);
     request->reply.status = STATUS_ACCEPTED;
     return STEP_DONE;
 }

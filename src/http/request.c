@@ -159,6 +159,12 @@ void request_ended(struct task *task)
     free_request(request);
 }
 
+void request_find_client(const struct request *request, char client[ACCESS_CLIENT_SIZE])
+{
+    access_find_client(request->http->services.access, request->peer, request->forwarded_for,
+                       client);
+}
+
 enum step request_check_query(struct task *task)
 {
     struct request *request = request_of(task);

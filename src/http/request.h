@@ -65,7 +65,7 @@ struct request {
     const char *method_name;
     struct str uri, path, query_text; /* path without base_path; still coded */
     struct str origin_text, authorization, trusted_user, content_type, if_none_match, user_agent;
-    struct str host;
+    struct str host, forwarded_for; /* the last line, if there are several */
     bool trusted_user_twice;
     size_t body_length;
     char peer[64];
@@ -114,6 +114,9 @@ void request_start(struct request *request);
 
 /* `ended` of every route's task kind: completes the reply, sends it, logs it, frees the request. */
 void request_ended(struct task *task);
+
+/* Who asks, for limits and logs, as access.h has it. Empty: not known. */
+void request_find_client(const struct request *request, char client[ACCESS_CLIENT_SIZE]);
 
 /* Steps that many routes begin with. */
 enum step request_check_query(struct task *task);

@@ -28,7 +28,7 @@ before(async () => {
         mail_server ${mailbox.url}
         mail_from login@sync.example
         public_url https://sync.example
-        max_codes_per_email 0` });
+        mail_codes_per_user 0` });
 });
 
 after(async () => {

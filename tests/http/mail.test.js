@@ -32,7 +32,7 @@ after(async () => {
 const startWith = (url, more = '') => startServer({ conf: `dev_login off
     mail_server ${url}
     mail_from login@sync.example
-    ${/^\s*max_codes_per_email/m.test(more) ? '' : 'max_codes_per_email 0'}
+    ${/^\s*mail_codes_per_user/m.test(more) ? '' : 'mail_codes_per_user 0'}
     ${more}` });
 
 const form = (fields) => ({
@@ -260,7 +260,7 @@ test('where it is off it is not there', async () => {
 
 /* ---- Limits -------------------------------------------------------------------------------- */
 
-test('three codes an address and client, however it is spelled', () => withServer('max_codes_per_email 3',
+test('three codes an address and client, however it is spelled', () => withServer('mail_codes_per_user 3',
     async (server) => {
         for (const email of ['ann@example.org', 'ANN@example.org', 'a.n.n+x@Example.org']) {
             assert.equal((await ask(server, email)).status, 202);
@@ -276,7 +276,7 @@ test('three codes an address and client, however it is spelled', () => withServe
         await mailbox.next();
     }));
 
-test('a client may not ask for everybody', () => withServer('max_codes_per_client 4', async (server) => {
+test('a client may not ask for everybody', () => withServer('mail_codes_per_address 4', async (server) => {
     for (let i = 0; i < 4; i++) {
         assert.equal((await ask(server, `user${i}@example.org`)).status, 202);
         await mailbox.next();
@@ -285,6 +285,21 @@ test('a client may not ask for everybody', () => withServer('max_codes_per_clien
     assert.equal(status, 429);
     assert.ok(Number(headers['retry-after']) > 800);
 }));
+
+test('behind a proxy of ours each client is its own', () => withServer(
+    'trusted_proxies 127.0.0.1\nmail_codes_per_address 2', async (server) => {
+        const from = (address, i) => ask(server, `user${i}@example.org`, SITE, json,
+            address ? { 'X-Forwarded-For': `203.0.113.${i}, ${address}` } : {});
+        const statuses = [];
+        for (let i = 0; i < 3; i++) statuses.push((await from('192.0.2.1', i)).status);
+        for (let i = 3; i < 6; i++) statuses.push((await from('192.0.2.2', i)).status);
+        for (let i = 6; i < 9; i++) statuses.push((await from(`2001:db8:1:2::${i}`, i)).status);
+        assert.deepEqual(statuses, [202, 202, 429, 202, 202, 429, 202, 202, 429]);
+        /* one that does not say who it asks for is not held against all */
+        for (let i = 9; i < 12; i++) assert.equal((await from(null, i)).status, 202);
+        for (let i = 0; i < 9; i++) await mailbox.next();
+        assert.match(server.stderr, /code for user0@example\.org .*asked for from 192\.0\.2\.1$/m);
+    }));
 
 /* ---- Mail servers -------------------------------------------------------------------------- */
 

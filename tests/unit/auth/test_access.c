@@ -328,6 +328,55 @@ START_TEST(test_access_knows_what_can_be_a_proxy)
 }
 END_TEST
 
+static const struct {
+    const char *peer, *forwarded_for, *client;
+} clients[] = {
+    {"192.0.2.1", NULL, "192.0.2.1"},
+    {"192.0.2.1", "198.51.100.7", "192.0.2.1"}, /* not from a proxy of ours */
+    {"unix:", "198.51.100.7", "unix:"},
+    {"10.1.2.3", "198.51.100.7", "198.51.100.7"},
+    {"10.1.2.3", "203.0.113.9, 198.51.100.7", "198.51.100.7"}, /* the first is anybody's claim */
+    {"10.1.2.3", "203.0.113.9,198.51.100.7,10.9.9.9 ", "198.51.100.7"},
+    {"10.1.2.3", "10.4.4.4, 10.5.5.5", "10.4.4.4"},
+    {"::ffff:10.1.2.3", "2001:db8::1", "2001:db8::1"},
+    {"10.1.2.3", "198.51.100.7:4711", "198.51.100.7"},
+    {"10.1.2.3", "[2001:db8::1]:4711", "2001:db8::1"},
+    {"10.1.2.3", "[2001:db8::1]", "2001:db8::1"},
+    {"10.1.2.3", NULL, ""},
+    {"10.1.2.3", "", ""},
+    {"10.1.2.3", "198.51.100.7, unknown", ""},
+    {"10.1.2.3", "198.51.100.7,", ""},
+    {"10.1.2.3", "198.51.100.7, []", ""},
+    {"10.1.2.3", "unix:", ""},
+    {"10.1.2.3", "198.51.100.7\n", ""},
+    {"10.1.2.3",
+     "11111111111111111111111111111111111111111111111111111111111111111111111111111111111", ""},
+};
+
+START_TEST(test_access_finds_the_client_behind_proxies_of_ours)
+{
+    static const char *const ours[] = {"10.0.0.0/8"};
+    char client[ACCESS_CLIENT_SIZE];
+
+    access.proxies = ours;
+    access.proxy_count = 1;
+    access_find_client(&access, clients[_i].peer, str_of(clients[_i].forwarded_for), client);
+    ck_assert_str_eq(client, clients[_i].client);
+}
+END_TEST
+
+START_TEST(test_access_finds_the_client_behind_a_unix_socket)
+{
+    static const char *const ours[] = {"unix:"};
+    char client[ACCESS_CLIENT_SIZE];
+
+    access.proxies = ours;
+    access.proxy_count = 1;
+    access_find_client(&access, "unix:", STR("203.0.113.9, 198.51.100.7"), client);
+    ck_assert_str_eq(client, "198.51.100.7");
+}
+END_TEST
+
 Suite *suite_access(void)
 {
     Suite *suite = suite_create("access");
@@ -345,6 +394,9 @@ Suite *suite_access(void)
     tcase_add_test(tests, test_access_of_a_remembered_token_ends_when_it_is_logged_out);
     tcase_add_test(tests, test_access_tells_who_it_is_where_there_is_no_address);
     tcase_add_test(tests, test_access_remembers_the_right_one_of_many);
+    tcase_add_loop_test(tests, test_access_finds_the_client_behind_proxies_of_ours, 0,
+                        sizeof clients / sizeof *clients);
+    tcase_add_test(tests, test_access_finds_the_client_behind_a_unix_socket);
     suite_add_tcase(suite, tests);
     tests = tcase_create("proxies");
     tcase_add_checked_fixture(tests, setup, teardown);
