@@ -106,3 +106,32 @@ test('a link that is over', async () => {
     await look(page, 'end');
     await context.close();
 });
+
+/* The script of docs/login.md, "In your app". */
+test('an app asks for a code and logs in with it', async () => {
+    const { context, page } = await open(`${server.url}/info`);
+    await page.addScriptTag({ url: `${server.url}/syncclient.js` });
+    await page.evaluate(() => {
+        window.authenticator = new window.Sync.TokenAuthenticator('/verify', null,
+            (asked) => asked && `mail:${asked.id}:${asked.code}`);
+        window.askForCode = async (email) => {
+            const response = await fetch('/verify/email', {
+                method: 'POST',
+                headers: { 'Content-Type': 'application/json' },
+                body: JSON.stringify({ email, audience: window.location.origin }),
+            });
+            const answer = await response.json();
+            if (!response.ok) throw new Error(answer.message);
+            return answer.id;
+        };
+        window.useCode = (id, code) =>
+            window.authenticator.request({ id, code: code.replace(/\D/g, '') });
+    });
+    const id = await page.evaluate(() => window.askForCode('ann@example.org'));
+    const code = (await mailbox.next()).text.match(/^ {4}(\d{8})\r$/m)[1];
+    await assert.rejects(page.evaluate((asked) => window.useCode(asked, '0'), id), /eight digits/);
+    const email = await page.evaluate(([asked, digits]) => window.useCode(asked, digits),
+        [id, ` ${code.slice(0, 4)} ${code.slice(4)}`]);
+    assert.equal(email, 'ann@example.org');
+    await context.close();
+});
