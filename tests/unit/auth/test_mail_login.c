@@ -94,6 +94,21 @@ START_TEST(test_all_clients_together_have_three_times_as_many)
 }
 END_TEST
 
+START_TEST(test_who_is_refused_because_of_others_loses_nothing)
+{
+    char client[32];
+
+    for (unsigned i = 0; i < 100; i++) {
+        (void)snprintf(client, sizeof client, "192.0.2.%u", i);
+        (void)ask("ann@example.org", client);
+    }
+    for (unsigned i = 0; i < 10; i++)
+        ck_assert_int_eq(ask("ann@example.org", "192.0.2.200"), ERROR_TOO_OFTEN);
+    clock_hold(NOW + HOUR / (3 * PER_EMAIL));
+    ck_assert_int_eq(ask("ann@example.org", "192.0.2.200"), ERROR_BUSY);
+}
+END_TEST
+
 START_TEST(test_a_client_has_so_many_for_all_addresses)
 {
     unsigned count = 0;
@@ -204,6 +219,7 @@ Suite *suite_mail_login(void)
     tcase_add_test(tests, test_an_address_and_a_client_have_so_many_codes_an_hour);
     tcase_add_test(tests, test_one_client_does_not_lock_out_another);
     tcase_add_test(tests, test_all_clients_together_have_three_times_as_many);
+    tcase_add_test(tests, test_who_is_refused_because_of_others_loses_nothing);
     tcase_add_test(tests, test_a_client_has_so_many_for_all_addresses);
     tcase_add_test(tests, test_clients_that_are_not_known_share_an_address_only);
     tcase_add_test(tests, test_spellings_of_a_mailbox_share_what_it_may);

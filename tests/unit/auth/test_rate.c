@@ -94,6 +94,26 @@ START_TEST(test_names_that_have_none_left_take_nothing_from_others)
 }
 END_TEST
 
+START_TEST(test_nobody_gets_turns_back_because_others_take_theirs)
+{
+    char name[32];
+
+    for (unsigned i = 0; i < 3000; i++) {
+        (void)snprintf(name, sizeof name, "busy%u@example.org", i);
+        while (rate_take(&rate, str_of(name), START_MS, &wait_s))
+            continue;
+    }
+    for (unsigned i = 0; i < 3000; i++) {
+        (void)snprintf(name, sizeof name, "quiet%u@example.org", i);
+        (void)rate_take(&rate, str_of(name), START_MS, &wait_s);
+    }
+    for (unsigned i = 0; i < 3000; i++) {
+        (void)snprintf(name, sizeof name, "busy%u@example.org", i);
+        ck_assert_msg(!rate_has(&rate, str_of(name), START_MS, &wait_s), "%s", name);
+    }
+}
+END_TEST
+
 START_TEST(test_without_a_limit_there_is_always_a_turn)
 {
     rate_set(&rate, 0, PERIOD_MS);
@@ -133,6 +153,7 @@ Suite *suite_rate(void)
     tcase_add_test(cases, test_gives_no_more_than_its_rate_in_the_long_run);
     tcase_add_test(cases, test_names_have_turns_of_their_own);
     tcase_add_test(cases, test_names_that_have_none_left_take_nothing_from_others);
+    tcase_add_test(cases, test_nobody_gets_turns_back_because_others_take_theirs);
     tcase_add_test(cases, test_without_a_limit_there_is_always_a_turn);
     tcase_add_test(cases, test_a_network_of_ipv6_is_one_client);
     suite_add_tcase(suite, cases);
