@@ -174,6 +174,7 @@ static bool open_sealed(const struct keys *keys, struct str purpose, struct str 
     struct str rest = text, key_id, payload, mac;
 
     *code = (struct mail_code){0};
+    *content = (struct str){0};
     if (text.length > MAIL_CODE_ID_MOST || !text.data || !str_split(&rest, '.', &key_id) ||
         !str_split(&rest, '.', &payload) || !str_split(&rest, '.', &mac) || rest.data)
         return refuse(error, "this is no login by mail");
