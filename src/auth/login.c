@@ -71,7 +71,7 @@ static const struct login_kind *find_kind(struct str assertion)
     return NULL;
 }
 
-static bool is_served(const struct login *login, const struct origin *audience)
+bool login_serves(const struct login *login, const struct origin *audience)
 {
     for (size_t i = 0; i < login->audience_count; i++) {
         if (str_equals(str_of(login->audiences[i]), str_of(audience->text)))
@@ -89,7 +89,7 @@ static void begin(struct login_attempt *attempt)
         return;
     }
     attempt->kind = find_kind(buf_str(&attempt->assertion));
-    if (!is_served(attempt->login, &attempt->who.audience))
+    if (!login_serves(attempt->login, &attempt->who.audience))
         login_refuse(attempt, "this server is not for the users of that audience");
     else if (!attempt->kind)
         login_refuse(attempt, "no kind of login here takes this assertion");

@@ -58,6 +58,9 @@ struct login_attempt {
     char failure[LOGIN_REASON_SIZE]; /* why not; empty: nothing has failed */
 };
 
+/* False: conf (allow_audience) rules this site out. */
+bool login_serves(const struct login *login, const struct origin *audience);
+
 /* A client at this address tries to log in: false with ERROR_TOO_OFTEN, and *wait_s, if it has done
  * so too often. */
 MUST_CHECK bool login_admit(struct login *login, const char *peer, uint64_t now_ms,

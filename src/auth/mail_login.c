@@ -138,14 +138,8 @@ static bool make_mail(struct mail_wish *wish, const struct mail_login *login,
     return ok;
 }
 
-enum step mail_login_ask(struct mail_wish *wish, struct mail_login *login, const struct keys *keys,
-                         struct str client, int64_t now, struct task *task)
+static enum step send(struct mail_wish *wish, const struct mail_login *login, struct task *task)
 {
-    if (!login->server)
-        return task_fail(task, ERROR_NOT_FOUND, "login by mail is off here");
-    if (!read_wish(wish, &task->error) || !check_limits(wish, login, client, &task->error) ||
-        !make_mail(wish, login, keys, now, &task->error))
-        return STEP_FAIL;
     const bool logs_in = login->secret.user[0] != '\0';
     const struct mail_request request = {
         .server = login->server,
@@ -157,7 +151,26 @@ enum step mail_login_ask(struct mail_wish *wish, struct mail_login *login, const
         .text = buf_str(&wish->text),
         .timeout_ms = login->timeout_ms,
     };
+
     return mail_start(&wish->mail, login->mails, &request, task);
+}
+
+enum step mail_login_ask(struct mail_wish *wish, const struct login *login, struct str client,
+                         int64_t now, struct task *task)
+{
+    struct mail_login *mail = login->mail;
+
+    if (!mail || !mail->server)
+        return task_fail(task, ERROR_NOT_FOUND, "login by mail is off here");
+    if (!read_wish(wish, &task->error))
+        return STEP_FAIL;
+    if (!login_serves(login, &wish->code.audience))
+        return task_fail(task, ERROR_FORBIDDEN,
+                         "this server is not for the users of that audience");
+    if (!check_limits(wish, mail, client, &task->error) ||
+        !make_mail(wish, mail, &login->access->keys, now, &task->error))
+        return STEP_FAIL;
+    return send(wish, mail, task);
 }
 
 bool mail_login_answer(struct mail_wish *wish, int64_t now, struct buf *out, struct error *error)

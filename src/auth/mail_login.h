@@ -6,6 +6,7 @@
 #ifndef AUTH_MAIL_LOGIN_H
 #define AUTH_MAIL_LOGIN_H
 
+#include "auth/login.h"
 #include "auth/mail_code.h"
 #include "auth/mail_server.h"
 #include "loop/mail.h"
@@ -41,9 +42,10 @@ struct mail_wish {
 };
 
 /* client: what limits know it by; empty: unknown. Returns STEP_WAIT, or STEP_FAIL: ERROR_NOT_FOUND
- * if this kind of login is off, ERROR_BAD_REQUEST, ERROR_TOO_OFTEN, ERROR_BUSY. */
-enum step mail_login_ask(struct mail_wish *wish, struct mail_login *login, const struct keys *keys,
-                         struct str client, int64_t now, struct task *task);
+ * if this kind of login is off, ERROR_BAD_REQUEST, ERROR_FORBIDDEN: the site is not served,
+ * ERROR_TOO_OFTEN, ERROR_BUSY. */
+enum step mail_login_ask(struct mail_wish *wish, const struct login *login, struct str client,
+                         int64_t now, struct task *task);
 
 /* {"id","expires_in","expires"}. ERROR_BUSY: the mail server cannot be used now. That it refused
  * this one mail is no error; mail_refusal tells. */

@@ -49,7 +49,7 @@ static uint64_t find_full(const struct rate *rate, uint64_t hash)
     return full_ms;
 }
 
-static bool has_turn(const struct rate *rate, struct str name, uint64_t now_ms, uint64_t *wait_s)
+bool rate_has(const struct rate *rate, struct str name, uint64_t now_ms, uint64_t *wait_s)
 {
     if (rate->burst == 0)
         return true;
@@ -79,7 +79,7 @@ static void take_turn(struct rate *rate, uint64_t hash, uint64_t now_ms)
 
 bool rate_take(struct rate *rate, struct str name, uint64_t now_ms, uint64_t *wait_s)
 {
-    if (!has_turn(rate, name, now_ms, wait_s))
+    if (!rate_has(rate, name, now_ms, wait_s))
         return false;
     if (rate->burst > 0)
         take_turn(rate, siphash_hash(rate->key, name), now_ms);

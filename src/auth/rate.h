@@ -31,6 +31,9 @@ void rate_set(struct rate *rate, uint64_t burst, uint64_t period_ms);
 /* Takes a turn. False: none is left; *wait_s says when there will be one, at least 1. */
 bool rate_take(struct rate *rate, struct str name, uint64_t now_ms, uint64_t *wait_s);
 
+/* Takes none. */
+bool rate_has(const struct rate *rate, struct str name, uint64_t now_ms, uint64_t *wait_s);
+
 /* What of a client's address has a bucket: of IPv6 the first 64 bits, as that is what one customer
  * gets; anything else whole. Text as in "127.0.0.1", "2001:db8::1". Writes into room. */
 struct str rate_name_address(const char *peer, unsigned char room[8]);

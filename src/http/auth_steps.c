@@ -11,9 +11,12 @@ enum { LOGIN_MOST = 65536 }; /* bytes of the body; an assertion has some thousan
 static enum step admit(struct task *task)
 {
     struct request *request = request_of(task);
+    char client[ACCESS_CLIENT_SIZE];
 
-    return login_admit(request->http->services.login, request->peer, clock_monotonic_ms(),
-                       &request->retry_after_s, &task->error)
+    /* A proxy that does not say who asks is not held against everybody behind it. */
+    request_find_client(request, client);
+    return !client[0] || login_admit(request->http->services.login, client, clock_monotonic_ms(),
+                                     &request->retry_after_s, &task->error)
                ? STEP_NEXT
                : STEP_FAIL;
 }
@@ -50,15 +53,18 @@ static enum step end_login(struct task *task)
 {
     struct request *request = request_of(task);
     const struct token *who = &request->login->who;
+    char client[ACCESS_CLIENT_SIZE];
 
     if (!login_end(request->login, &request->reply.body, &task->error))
         return STEP_FAIL;
     if (who->user[0]) {
         log_write(LOG_NOTICE, "login: %s at %s from %s, vouched for by %s, session %s", who->user,
-                  who->audience.text, request->peer, request->login->issuer, who->session);
+                  who->audience.text, request_say_client(request, client), request->login->issuer,
+                  who->session);
     } else {
         request->http->stats.refused_logins++;
-        log_write(LOG_NOTICE, "login refused from %s: %s", request->peer, request->login->failure);
+        log_write(LOG_NOTICE, "login refused from %s: %s", request_say_client(request, client),
+                  request->login->failure);
     }
     return STEP_DONE;
 }
@@ -120,11 +126,12 @@ static enum step answer_logout(struct task *task)
     struct request *request = request_of(task);
     const struct token *who = &request->logout->who;
     const struct error *cause = &request->logout->revocation.error;
+    char client[ACCESS_CLIENT_SIZE];
 
     if (cause->code != ERROR_NONE)
         return task_fail(task, cause->code, "%s", cause->message);
     log_write(LOG_NOTICE, "%s: %s at %s from %s, session %s", request->route->kind.name, who->user,
-              who->audience.text, request->peer, who->session);
+              who->audience.text, request_say_client(request, client), who->session);
     buf_append(&request->reply.body, STR("{\"status\":\"okay\"}"));
     return buf_ok(&request->reply.body, &task->error) ? STEP_DONE : STEP_FAIL;
 }

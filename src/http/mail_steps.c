@@ -116,8 +116,8 @@ static enum step send_code(struct task *task)
     unsigned char room[8];
 
     request_find_client(request, client);
-    enum step outcome = mail_login_ask(request->wish, login->mail, &login->access->keys,
-                                       rate_name_address(client, room), clock_unix_seconds(), task);
+    enum step outcome = mail_login_ask(request->wish, login, rate_name_address(client, room),
+                                       clock_unix_seconds(), task);
     if (task->error.code == ERROR_TOO_OFTEN && outcome == STEP_FAIL)
         request->retry_after_s = request->wish->wait_s;
     return outcome;
@@ -131,13 +131,12 @@ static enum step answer_wish(struct task *task)
 
     if (!mail_login_answer(wish, clock_unix_seconds(), &request->reply.body, &task->error))
         return STEP_FAIL;
-    request_find_client(request, client);
     if (mail_refusal(&wish->mail))
         log_write(LOG_WARNING, "code for %s at %s: the mail server refuses it with status %d",
                   wish->code.user, wish->code.audience.text, mail_refusal(&wish->mail));
     else
         log_write(LOG_NOTICE, "code for %s at %s mailed, asked for from %s", wish->code.user,
-                  wish->code.audience.text, client[0] ? client : request->peer);
+                  wish->code.audience.text, request_say_client(request, client));
     request->reply.status = STATUS_ACCEPTED;
     return STEP_DONE;
 }

@@ -165,6 +165,12 @@ void request_find_client(const struct request *request, char client[ACCESS_CLIEN
                        client);
 }
 
+const char *request_say_client(const struct request *request, char room[ACCESS_CLIENT_SIZE])
+{
+    request_find_client(request, room);
+    return room[0] ? room : request->peer;
+}
+
 enum step request_check_query(struct task *task)
 {
     struct request *request = request_of(task);

@@ -115,8 +115,11 @@ void request_start(struct request *request);
 /* `ended` of every route's task kind: completes the reply, sends it, logs it, frees the request. */
 void request_ended(struct task *task);
 
-/* Who asks, for limits and logs, as access.h has it. Empty: not known. */
+/* Who asks, for limits, as access.h has it. Empty: not known. */
 void request_find_client(const struct request *request, char client[ACCESS_CLIENT_SIZE]);
+
+/* The same for logs: the proxy, where it does not say. */
+const char *request_say_client(const struct request *request, char room[ACCESS_CLIENT_SIZE]);
 
 /* Steps that many routes begin with. */
 enum step request_check_query(struct task *task);

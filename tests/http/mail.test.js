@@ -124,6 +124,33 @@ test('the code goes through the servers that have the same keys', async () => {
     await second.stop();
 });
 
+test('several servers on one directory take a code once, all together', async () => {
+    const dataDir = path.join(directory, 'shared');
+    const start = (number) => startServer({ dataDir, args: ['-n', String(number)], conf: `dev_login off
+        mail_server ${mailbox.url}
+        mail_from login@sync.example
+        mail_codes_per_user 0
+        token_secret_file ${path.join(directory, 'shared-keys')}` });
+    const [first, second] = [await start(1), await start(2)];
+    const one = await getCode(first);
+    assert.equal((await verify(second, one.id, one.code)).status, 'okay');
+    for (const server of [first, second]) await refuse(server, one.id, one.code, /used/);
+    const many = await getCode(second);
+    const answers = await Promise.all([first, second, first, second, first, second]
+        .map((server) => verify(server, many.id, many.code)));
+    assert.equal(answers.filter(({ status }) => status === 'okay').length, 1);
+    await first.stop();
+    await second.stop();
+});
+
+test('sites that are not served get no codes', () => withServer(
+    'allow_audience https://notes.example', async (server) => {
+        const { status, json: answer } = await ask(server);
+        assert.deepEqual([status, answer.error], [403, 'forbidden']);
+        const { id, code } = await getCode(server, ANN, 'https://notes.example');
+        assert.equal((await verify(server, id, code, 'https://notes.example')).status, 'okay');
+    }));
+
 test('without a file for the keys a code ends with the process', () => withServer('', async (server) => {
     const { id, code } = await getCode(server);
     await server.restart();

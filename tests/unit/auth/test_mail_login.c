@@ -13,27 +13,30 @@ enum { NOW = 1795443030, HOUR = 3600, PER_EMAIL = 3, PER_CLIENT = 10 };
 /* Nothing goes out: with no place for a mail each ends in ERROR_BUSY, after all that is looked at
  * before has been found in order. */
 static struct mails mails;
-static struct mail_login login;
-static struct keys keys;
+static struct mail_login mail;
+static struct access access;
+static struct login login;
 static struct mail_wish wish;
 static struct task task;
 static struct error error;
 
 static void setup(void)
 {
-    ck_assert(mail_login_open(&login, &mails, &error) && keys_make(&keys, &error));
-    login.server = "smtp://localhost";
-    login.from = "login@sync.example";
-    login.lifetime_s = 600;
-    mail_login_limit(&login, PER_EMAIL, PER_CLIENT);
+    access = (struct access){0};
+    login = (struct login){.access = &access, .mail = &mail};
+    ck_assert(mail_login_open(&mail, &mails, &error) && keys_make(&access.keys, &error));
+    mail.server = "smtp://localhost";
+    mail.from = "login@sync.example";
+    mail.lifetime_s = 600;
+    mail_login_limit(&mail, PER_EMAIL, PER_CLIENT);
     clock_hold(NOW);
 }
 
 static void teardown(void)
 {
     mail_wish_clear(&wish);
-    mail_login_close(&login);
-    keys_clear(&keys);
+    mail_login_close(&mail);
+    keys_clear(&access.keys);
     clock_hold(0);
 }
 
@@ -44,9 +47,8 @@ static enum error_code ask(const char *email, const char *client)
     task = (struct task){0};
     buf_append_text(&wish.email, email);
     buf_append_text(&wish.audience, "https://app.example");
-    ck_assert_int_eq(
-        mail_login_ask(&wish, &login, &keys, str_of(client), clock_unix_seconds(), &task),
-        STEP_FAIL);
+    ck_assert_int_eq(mail_login_ask(&wish, &login, str_of(client), clock_unix_seconds(), &task),
+                     STEP_FAIL);
     return task.error.code;
 }
 
@@ -154,7 +156,7 @@ END_TEST
 
 START_TEST(test_a_limit_of_nothing_is_none)
 {
-    mail_login_limit(&login, 0, 0);
+    mail_login_limit(&mail, 0, 0);
     for (unsigned i = 0; i < 1000; i++)
         ck_assert_int_eq(ask("ann@example.org", "192.0.2.1"), ERROR_BUSY);
 }
@@ -168,22 +170,33 @@ START_TEST(test_what_is_no_address_counts_for_nobody)
 }
 END_TEST
 
+START_TEST(test_sites_that_are_not_served_get_no_mail)
+{
+    static const char *const sites[] = {"https://other.example"};
+
+    login.audiences = sites;
+    login.audience_count = 1;
+    ck_assert_int_eq(ask("ann@example.org", "192.0.2.1"), ERROR_FORBIDDEN);
+    ck_assert_uint_eq(wish.text.length, 0);
+}
+END_TEST
+
 START_TEST(test_switched_off_it_is_not_there)
 {
-    login.server = NULL;
+    mail.server = NULL;
     ck_assert_int_eq(ask("ann@example.org", "192.0.2.1"), ERROR_NOT_FOUND);
 }
 END_TEST
 
 START_TEST(test_the_mail_has_the_code_and_links_to_where_the_server_is)
 {
-    login.public_url = STR("https://sync.example/base");
+    mail.public_url = STR("https://sync.example/base");
     ck_assert_int_eq(ask("ann@example.org", "192.0.2.1"), ERROR_BUSY);
     const char *text = buf_str(&wish.text).data;
     ck_assert_ptr_nonnull(strstr(text, wish.code.digits));
     ck_assert_ptr_nonnull(strstr(text, "\r\nhttps://sync.example/base/verify/email?link=once."));
     ck_assert_ptr_null(strstr(text, wish.id.data)); /* who reads the mail alone gets no further */
-    login.public_url = (struct str){0};
+    mail.public_url = (struct str){0};
     ck_assert_int_eq(ask("ann@example.org", "192.0.2.1"), ERROR_BUSY);
     ck_assert_ptr_null(strstr(wish.text.data, "link="));
 }
@@ -225,6 +238,7 @@ Suite *suite_mail_login(void)
     tcase_add_test(tests, test_spellings_of_a_mailbox_share_what_it_may);
     tcase_add_test(tests, test_a_limit_of_nothing_is_none);
     tcase_add_test(tests, test_what_is_no_address_counts_for_nobody);
+    tcase_add_test(tests, test_sites_that_are_not_served_get_no_mail);
     tcase_add_test(tests, test_switched_off_it_is_not_there);
     tcase_add_test(tests, test_the_mail_has_the_code_and_links_to_where_the_server_is);
     tcase_add_test(tests, test_the_answer_is_an_id_and_its_time);

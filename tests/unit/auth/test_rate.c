@@ -51,6 +51,16 @@ START_TEST(test_a_refused_turn_costs_nothing)
 }
 END_TEST
 
+START_TEST(test_looking_takes_no_turn)
+{
+    for (unsigned i = 0; i < 100; i++)
+        ck_assert(rate_has(&rate, ann, START_MS, &wait_s));
+    take_all(ann, START_MS);
+    ck_assert(!rate_has(&rate, ann, START_MS, &wait_s));
+    ck_assert_uint_eq(wait_s, TURN_MS / 1000);
+}
+END_TEST
+
 START_TEST(test_a_bucket_never_holds_more_than_it_can)
 {
     take_all(ann, START_MS);
@@ -149,6 +159,7 @@ Suite *suite_rate(void)
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, test_gives_as_many_turns_at_once_as_there_are_and_says_how_long_to_wait);
     tcase_add_test(cases, test_a_refused_turn_costs_nothing);
+    tcase_add_test(cases, test_looking_takes_no_turn);
     tcase_add_test(cases, test_a_bucket_never_holds_more_than_it_can);
     tcase_add_test(cases, test_gives_no_more_than_its_rate_in_the_long_run);
     tcase_add_test(cases, test_names_have_turns_of_their_own);
