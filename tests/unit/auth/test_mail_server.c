@@ -46,7 +46,7 @@ START_TEST(test_a_secret_is_what_stands_before_and_after_the_first_colon)
     } good[] = {{"me:secret", "me", "secret"},
                 {"me@sync.example:secret\n", "me@sync.example", "secret"},
                 {"me:a:b c: ", "me", "a:b c: "},
-                {"apikey:\xc3\xa9t\xc3\xa9", "apikey", "\xc3\xa9t\xc3\xa9"}};
+                {"apikey:\xc3\xa9", "apikey", "\xc3\xa9"}};
 
     ck_assert_msg(read_from(good[_i].text, strlen(good[_i].text)), "%s", error.message);
     ck_assert_str_eq(secret.user, good[_i].user);
@@ -57,7 +57,7 @@ END_TEST
 START_TEST(test_what_is_no_secret_is_refused_and_leaves_nothing)
 {
     static const char *const bad[] = {"",         "\n",       "me",       "me\n",    ":secret",
-                                      "me:",      "me:\n",    "me:a\r\n", "me:a\nb", "m\te:a",
+                                      "me:",      "me:\n",    "me:a\r\n", "me:a\nb", "a\tb:c",
                                       "me:a\x7f", "me:a\n\n", "\nme:a"};
 
     ck_assert(!read_from(bad[_i], strlen(bad[_i])));
