@@ -71,6 +71,7 @@ struct http_stats {
     uint64_t bytes_in, bytes_out; /* bodies */
     uint64_t objects_in, objects_out;
     uint64_t refused_logins, accept_failures, refused_connections;
+    uint64_t mails_sent, mails_refused, mails_failed;
 };
 
 enum { HTTP_LISTENERS_MOST = 32 };

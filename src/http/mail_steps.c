@@ -123,20 +123,36 @@ static enum step send_code(struct task *task)
     return outcome;
 }
 
+static void note_mail(const struct request *request)
+{
+    const struct mail_code *code = &request->wish->code;
+    struct http_stats *stats = &request->http->stats;
+    int refusal = mail_refusal(&request->wish->mail);
+    char client[ACCESS_CLIENT_SIZE];
+    const char *who = request_say_client(request, client);
+
+    if (refusal) {
+        stats->mails_refused++;
+        log_write(LOG_WARNING,
+                  "code for %s at %s, asked for from %s: the mail server refuses it with status %d",
+                  code->user, code->audience.text, who, refusal);
+    } else {
+        stats->mails_sent++;
+        log_write(LOG_NOTICE, "code for %s at %s mailed, asked for from %s", code->user,
+                  code->audience.text, who);
+    }
+}
+
 static enum step answer_wish(struct task *task)
 {
     struct request *request = request_of(task);
-    struct mail_wish *wish = request->wish;
-    char client[ACCESS_CLIENT_SIZE];
 
-    if (!mail_login_answer(wish, clock_unix_seconds(), &request->reply.body, &task->error))
+    if (!mail_login_answer(request->wish, clock_unix_seconds(), &request->reply.body,
+                           &task->error)) {
+        request->http->stats.mails_failed++;
         return STEP_FAIL;
-    if (mail_refusal(&wish->mail))
-        log_write(LOG_WARNING, "code for %s at %s: the mail server refuses it with status %d",
-                  wish->code.user, wish->code.audience.text, mail_refusal(&wish->mail));
-    else
-        log_write(LOG_NOTICE, "code for %s at %s mailed, asked for from %s", wish->code.user,
-                  wish->code.audience.text, request_say_client(request, client));
+    }
+    note_mail(request);
     request->reply.status = STATUS_ACCEPTED;
     return STEP_DONE;
 }

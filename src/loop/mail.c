@@ -111,15 +111,41 @@ static void talk(struct fetch *fetch)
 
 /* --- All of it -------------------------------------------------------------------------------- */
 
-enum step mail_start(struct mail *mail, struct mails *mails, const struct mail_request *request,
-                     struct task *task)
+/* The name that we greet with is that of the sender's domain: the machine's own may be one that
+ * nobody outside knows. libcurl takes it from the path. */
+static bool put_url(const struct mail_request *request, struct buf *url, struct error *error)
+{
+    size_t at = str_find_byte(request->sender, '@');
+
+    buf_append_text(url, request->server);
+    buf_append_byte(url, '/');
+    buf_append(url, str_slice(request->sender, at + 1, request->sender.length));
+    return buf_ok(url, error);
+}
+
+static enum step start_fetch(struct mail *mail, struct fetches *place,
+                             const struct mail_request *request, struct task *task)
 {
     const struct fetch_line line = {.talk = talk,
                                     .user = request->user,
                                     .password = request->password,
                                     .in_clear = request->in_clear};
-    const struct fetch_request fetch = {
-        .url = request->server, .line = &line, .timeout_ms = request->timeout_ms};
+    struct buf url = {0};
+    enum step outcome = STEP_FAIL;
+
+    if (put_url(request, &url, &task->error)) {
+        const struct fetch_request fetch = {
+            .url = url.data, .line = &line, .timeout_ms = request->timeout_ms};
+
+        outcome = fetch_start(&mail->fetch, place, &fetch, task);
+    }
+    buf_clear(&url);
+    return outcome;
+}
+
+enum step mail_start(struct mail *mail, struct mails *mails, const struct mail_request *request,
+                     struct task *task)
+{
     struct fetches *place = find_place(mails, &task->error);
 
     *mail = (struct mail){0};
@@ -128,7 +154,7 @@ enum step mail_start(struct mail *mail, struct mails *mails, const struct mail_r
     smtp_begin(&mail->smtp, request->sender, request->recipient, request->text);
     if (!buf_ok(&mail->smtp.out, &task->error))
         return STEP_FAIL;
-    return fetch_start(&mail->fetch, place, &fetch, task);
+    return start_fetch(mail, place, request, task);
 }
 
 int mail_refusal(const struct mail *mail)

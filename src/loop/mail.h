@@ -3,8 +3,8 @@
  *     mails_open -> (mail_start -> the task goes on, looks at the mail -> mail_clear) ...
  *                -> mails_close
  *
- * Names, lines, TLS and login are those of fetch.h, with their bounds. What a server says is
- * bounded by smtp.h. */
+ * We greet the server with the name of the sender's domain. Names, lines, TLS and login are those
+ * of fetch.h, with their bounds. What a server says is bounded by smtp.h. */
 #ifndef LOOP_MAIL_H
 #define LOOP_MAIL_H
 

@@ -3,6 +3,7 @@
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
+const http = require('node:http');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
@@ -367,6 +368,29 @@ test('a server that does not answer QUIT keeps nobody waiting', async () => {
     await odd.close();
 });
 
+test('what a mail server is told', async () => {
+    const odd = await startOddServer();
+    const server = await startWith(odd.url);
+    assert.equal((await ask(server, 'Ann@Example.org')).status, 202);
+    assert.deepEqual(odd.lines.slice(0, 5), ['EHLO sync.example', 'MAIL FROM:<login@sync.example>',
+        'RCPT TO:<Ann@example.org>', 'DATA', '.']);
+    await server.stop();
+    await odd.close();
+});
+
+test('mails are counted', async () => {
+    const odd = await startOddServer({ RCPT: (socket) => socket.write(answers.shift()) });
+    const answers = ['250 ok\r\n', '550 no\r\n', 'what\r\n'];
+    const server = await startWith(odd.url);
+    const statuses = [];
+    for (let i = 0; i < 3; i++) statuses.push((await ask(server)).status);
+    assert.deepEqual(statuses, [202, 202, 503]);
+    const { text } = await server.admin('/metrics');
+    for (const what of ['sent', 'refused', 'failed']) assert.match(text, new RegExp(`^cutout_mails_${what}_total 1$`, 'm'));
+    await server.stop();
+    await odd.close();
+});
+
 const never = () => {};
 const drip = (socket) => {
     const timer = setInterval(() => socket.write('2'), 20).unref();
@@ -466,6 +490,31 @@ test('many at a time and one after the other', () => withServer('max_mails 8', a
         for (let i = 0; i < 8; i++) await mailbox.next();
     }
 }));
+
+/* A figure, and no more: machines differ. */
+test('others while sixteen mails hang', async (t) => {
+    const odd = await startOddServer({ RCPT: never });
+    const server = await startWith(odd.url, 'mail_timeout 60s\ndrain_timeout 100ms');
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const measure = async () => {
+        const took = [];
+        for (let i = 0; i < 300; i++) {
+            const begin = performance.now();
+            assert.equal((await server.request('GET', '/info', { agent })).status, 200);
+            took.push(performance.now() - begin);
+        }
+        return took.sort((a, b) => a - b)[296].toFixed(2);
+    };
+    const alone = await measure();
+    for (let i = 0; i < 16; i++) ask(server, `user${i}@example.org`).catch(() => {});
+    while (odd.said.filter((command) => command === 'RCPT').length < 16) {
+        await new Promise((resolve) => setImmediate(resolve));
+    }
+    t.diagnostic(`GET /info, p99: ${alone} ms alone, ${await measure()} ms beside 16 mails that hang`);
+    agent.destroy();
+    await server.stop();
+    await odd.close();
+});
 
 test('a client that goes away does no harm, and its mail goes out', async () => {
     let reached;

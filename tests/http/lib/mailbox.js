@@ -62,7 +62,8 @@ const ANSWERS = { EHLO: '250 here\r\n', MAIL: '250 ok\r\n', RCPT: '250 ok\r\n', 
  * the socket that does something else. */
 async function startOddServer(changes = {}) {
     const sockets = new Set();
-    const said = [];
+    const said = []; /* commands, and the lines they came in */
+    const lines = [];
     const server = net.createServer((socket) => {
         sockets.add(socket);
         socket.on('error', () => {});
@@ -83,6 +84,7 @@ async function startOddServer(changes = {}) {
                 if (inText && line !== '.') continue;
                 const command = inText ? 'TEXT' : line.slice(0, 4).toUpperCase();
                 said.push(command);
+                lines.push(line);
                 answer(command);
                 inText = command === 'DATA';
             }
@@ -90,7 +92,7 @@ async function startOddServer(changes = {}) {
         answer('HELLO');
     });
     await listen(server, '127.0.0.1');
-    return { server, said, sockets, url: `smtp://127.0.0.1:${server.address().port}`,
+    return { server, said, lines, sockets, url: `smtp://127.0.0.1:${server.address().port}`,
         close: () => {
             for (const socket of sockets) socket.destroy();
             return new Promise((resolve) => server.close(resolve));
