@@ -134,6 +134,10 @@ START_TEST(test_keys_derives_what_signs_from_what_is_in_the_file)
     ck_assert(keys_read_file(&keys, path, &error));
     ck_assert_mem_eq(keys.items[0].token_key, expected, sizeof expected);
     ck_assert_mem_ne(keys.items[0].token_key, master, sizeof master);
+    ck_assert(crypto_derive((struct str){(const char *)master, sizeof master},
+                            STR("cutout mail v1"), expected, &error));
+    ck_assert_mem_eq(keys.items[0].mail_key, expected, sizeof expected);
+    ck_assert_mem_ne(keys.items[0].mail_key, keys.items[0].token_key, sizeof expected);
 }
 END_TEST
 
