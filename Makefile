@@ -207,6 +207,7 @@ export POWER_STATES POWER_RUNS POWER_SEED
 export HISTORY_ROUNDS HISTORY_SEED
 export TEST_PATIENCE    := $(or $(PATIENCE_$(VARIANT)),5)
 export CK_TIMEOUT_MULTIPLIER := $(TEST_PATIENCE)
+export CK_DEFAULT_TIMEOUT := 60
 
 NODE_TEST      := node --test --test-reporter=spec
 HTTP_TESTS     := $(wildcard tests/http/*.js)

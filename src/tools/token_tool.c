@@ -3,8 +3,9 @@
 #include "auth/token.h"
 #include "base/clock.h"
 #include "base/conf_value.h"
+#include "base/percent.h"
+#include "loop/fetch.h"
 
-#include <curl/curl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@ enum {
     HOUR_MS = 3600 * 1000,
     HOURS_MOST = 366 * 24,
     MS_PER_S = 1000,
-    TIMEOUT_S = 15,
+    TIMEOUT_MS = 15 * 1000,
     HTTP_OK = 200,
     HTTP_UNAUTHORIZED = 401,
     ANSWER_MOST = 4096,
@@ -236,51 +237,59 @@ static int inspect_token(const struct given *given)
 
 /* --- revoke ----------------------------------------------------------------------------------- */
 
-static size_t take_body(char *data, size_t size, size_t count, void *context)
-{
-    struct buf *body = context;
+/* One request, in a loop of its own. */
+struct asking {
+    struct task task;
+    struct loop loop;
+    struct fetches fetches;
+    struct fetch fetch;
+    struct buf url; /* with the token */
+};
 
-    if (body->length + size * count > ANSWER_MOST)
-        return 0;
-    buf_append(body, (struct str){data, size * count});
-    return size * count;
+static enum step ask(struct task *task)
+{
+    struct asking *asking = OWNER_OF(task, struct asking, task);
+    const struct fetch_request request = {.url = asking->url.data,
+                                          .form = STR(""),
+                                          .timeout_ms = TIMEOUT_MS,
+                                          .size_most = ANSWER_MOST};
+
+    return fetch_start(&asking->fetch, &asking->fetches, &request, task);
 }
 
-static bool post(const char *url, const char *token, long *status, struct buf *body,
-                 struct error *error)
+static void stop(struct task *task)
 {
-    char header[TOKEN_MOST + 64];
-    struct curl_slist *headers;
-    CURL *easy = curl_easy_init();
+    loop_stop(task->loop);
+}
 
-    (void)snprintf(header, sizeof header, "Authorization: Bearer %s", token);
-    headers = curl_slist_append(NULL, header);
-    if (!easy || !headers) {
-        curl_slist_free_all(headers);
-        curl_easy_cleanup(easy);
-        return error_set(error, ERROR_NO_MEMORY, "out of memory");
-    }
-    (void)curl_easy_setopt(easy, CURLOPT_URL, url);
-    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
-    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, body);
-    CURLcode result = curl_easy_perform(easy);
-    (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, status);
-    curl_easy_cleanup(easy);
-    curl_slist_free_all(headers);
-    return result == CURLE_OK ||
-           error_set(error, ERROR_IO, "%.200s: %s", url, curl_easy_strerror(result));
+static bool run_asking(struct asking *asking, struct error *error)
+{
+    static const struct step_entry steps[] = {STEP(ask), {0}};
+    static const struct task_kind kind = {"ask", steps, stop};
+
+    if (!loop_open(&asking->loop, error) ||
+        !fetches_open(&asking->fetches, &asking->loop, 1, NULL, error))
+        return false;
+    task_start(&asking->task, &asking->loop, &kind);
+    if (task_is_under_way(&asking->task) && !loop_run(&asking->loop, error))
+        return false;
+    *error = asking->task.error.code != ERROR_NONE ? asking->task.error : asking->fetch.error;
+    return error->code == ERROR_NONE;
+}
+
+static bool read_answer(const struct fetch *fetch, struct error *error)
+{
+    if (fetch->status == HTTP_OK)
+        return true;
+    return error_set(error, fetch->status == HTTP_UNAUTHORIZED ? ERROR_UNAUTHORIZED : ERROR_IO,
+                     "the server answers %d: %.*s", fetch->status, STR_ARG(buf_str(&fetch->body)));
 }
 
 static int revoke_token(const struct given *given)
 {
-    char token[TOKEN_MOST + 2], url[2048];
-    struct buf body = {0};
+    char token[TOKEN_MOST + 2];
+    struct asking asking = {0};
     struct error error;
-    long status = 0;
 
     if (!given->word || !given->url) {
         error_set(&error, ERROR_CONF, "revoke wants a TOKEN and the server's --url");
@@ -288,13 +297,16 @@ static int revoke_token(const struct given *given)
     }
     if (!read_token(given, token, &error))
         return fail(&error);
-    (void)snprintf(url, sizeof url, "%.1900s/logout%s", given->url,
-                   given->everywhere ? "/everywhere" : "");
-    bool ok = post(url, token, &status, &body, &error);
-    if (ok && status != HTTP_OK)
-        ok = error_set(&error, status == HTTP_UNAUTHORIZED ? ERROR_UNAUTHORIZED : ERROR_IO,
-                       "the server answers %ld: %.*s", status, STR_ARG(buf_str(&body)));
-    buf_clear(&body);
+    buf_append_text(&asking.url, given->url);
+    buf_append_text(&asking.url, given->everywhere ? "/logout/everywhere" : "/logout");
+    buf_append(&asking.url, STR("?auth="));
+    percent_encode(str_of(token), &asking.url);
+    bool ok = buf_ok(&asking.url, &error) && run_asking(&asking, &error) &&
+              read_answer(&asking.fetch, &error);
+    fetch_clear(&asking.fetch);
+    fetches_close(&asking.fetches);
+    loop_close(&asking.loop);
+    buf_clear(&asking.url);
     return ok ? STATUS_GOOD : fail(&error);
 }
 
