@@ -279,6 +279,18 @@ START_TEST(test_login_is_for_the_audiences_that_are_served)
 }
 END_TEST
 
+START_TEST(test_login_lets_nobody_in_whose_assertion_could_not_be_used_up)
+{
+    struct login_attempt attempt = {
+        .login = &login, .now = NOW, .who = {.user = "ann@example.org"}};
+
+    error_set(&attempt.use.error, ERROR_NO_SPACE, ".revoked: no space");
+    ck_assert(!login_end(&attempt, &answer, &error));
+    ck_assert_int_eq(error.code, ERROR_NO_SPACE);
+    ck_assert_uint_eq(answer.length, 0);
+}
+END_TEST
+
 START_TEST(test_login_admits_an_address_as_often_as_is_said)
 {
     uint64_t wait_s = 0;
@@ -348,6 +360,7 @@ Suite *suite_login(void)
     tcase_add_loop_test(tests, test_login_gives_no_token_for_another_audience, 0, 3);
     tcase_add_test(tests, test_login_takes_no_token_that_somebody_made);
     tcase_add_test(tests, test_login_is_for_the_audiences_that_are_served);
+    tcase_add_test(tests, test_login_lets_nobody_in_whose_assertion_could_not_be_used_up);
     tcase_add_test(tests, test_login_admits_an_address_as_often_as_is_said);
     tcase_add_test(tests, test_login_lets_a_user_in_as_often_as_is_said);
     suite_add_tcase(suite, tests);
