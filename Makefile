@@ -19,6 +19,7 @@ MAY_tools := base loop store auth
 # The libraries of a room, as pkg-config knows them.
 PACKAGES_base := yajl libcrypto zlib
 PACKAGES_loop := libevent libevent_extra libcurl
+PACKAGES_auth := cjose
 PACKAGES_http := libevent
 
 # ---- Variants -------------------------------------------------------------------------------

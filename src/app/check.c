@@ -1,5 +1,6 @@
 #include "app/check.h"
 
+#include "auth/oidc_issuer.h"
 #include "auth/origin.h"
 #include "base/conf_value.h"
 
@@ -140,4 +141,11 @@ bool check_url(const char *value, struct error *error)
     }
     return error_set(error, ERROR_CONF,
                      "\"%.100s\" is no URL with https, or with http of this machine", value);
+}
+
+bool check_oidc_issuer(const char *value, struct error *error)
+{
+    bool is_bound;
+
+    return oidc_issuer_check(value, &is_bound, error);
 }

@@ -3,6 +3,7 @@
 #include "app/check.h"
 #include "auth/access.h"
 #include "auth/mail_login.h"
+#include "auth/oidc_issuer.h"
 #include "http/http.h"
 #include "loop/offload.h"
 
@@ -123,13 +124,37 @@ const struct conf_directive directives[] = {
      .least = 100,
      .most = MINUTE,
      .reloads = true,
-     .help = "How long the verifier may take for its answer; then the login is answered with 503."},
+     .help = "How long a verifier or an issuer may take for an answer; then the login is answered "
+             "with 503."},
     {.name = "verifier_ca_file",
      .type = CONF_TEXT,
      .offset = FIELD(verifier_ca_file),
      .fallback = "",
      .values = "FILE",
-     .help = "Certificates to trust instead of the system's when a verifier is asked."},
+     .help =
+         "Certificates to trust instead of the system's when a verifier or an issuer is asked."},
+    {.name = "oidc_issuer",
+     .type = CONF_LINES,
+     .offset = FIELD(oidc_issuer),
+     .fallback = "",
+     .check = check_oidc_issuer,
+     .reloads = true,
+     .values = "ISSUER CLIENT[=ORIGIN] ... [email]",
+     .help =
+         "Let users log in with OpenID Connect ID tokens of this issuer (its URL, exactly as it "
+         "spells itself): those that it issued to CLIENT, at the app whose origin is ORIGIN. A "
+         "CLIENT without ORIGIN is for each of allow_audience. With email the issuer is "
+         "believed to have verified the addresses that it says are verified, and users have "
+         "those as names; otherwise a name is made of the issuer's own, so that nobody becomes "
+         "somebody else by changing an address there. One line for each issuer."},
+    {.name = "oidc_token_age",
+     .type = CONF_DURATION,
+     .offset = FIELD(oidc_token_age),
+     .fallback = "10m",
+     .least = SECOND,
+     .most = DAY,
+     .reloads = true,
+     .help = "How long after it was issued an ID token can be used to log in, which it can once."},
     {.name = "max_verifications",
      .type = CONF_COUNT,
      .offset = FIELD(max_verifications),
@@ -466,7 +491,7 @@ struct durability directives_durability(const struct settings *settings)
 bool directives_lock_out(const struct settings *settings)
 {
     return !settings->dev_login && !settings->token_secret_file && !settings->trusted_user_header &&
-           !settings->verifier && !settings->mail_server;
+           !settings->verifier && !settings->mail_server && settings->oidc_issuer.count == 0;
 }
 
 /* Behind a balancer every peer looks local, so only what is configured can tell that nobody else
@@ -479,6 +504,8 @@ static bool check_dev_login(const struct settings *settings, struct error *error
         return error_set(error, ERROR_CONF, "dev_login: not together with verifier");
     if (settings->mail_server)
         return error_set(error, ERROR_CONF, "dev_login: not together with mail_server");
+    if (settings->oidc_issuer.count > 0)
+        return error_set(error, ERROR_CONF, "dev_login: not together with oidc_issuer");
     if (settings->trusted_user_header)
         return error_set(error, ERROR_CONF, "dev_login: not together with trusted_user_header");
     for (size_t i = 0; i < settings->listen.count; i++) {
@@ -486,6 +513,28 @@ static bool check_dev_login(const struct settings *settings, struct error *error
             return error_set(error, ERROR_CONF,
                              "dev_login: others can reach \"listen %.100s\"; use 127.0.0.1",
                              settings->listen.items[i]);
+    }
+    return true;
+}
+
+/* A client that any site could use would let each of them act for the users of all others. */
+static bool check_oidc_issuers(const struct settings *settings, struct error *error)
+{
+    const struct conf_list *lines = &settings->oidc_issuer;
+    bool is_bound;
+
+    for (size_t i = 0; i < lines->count; i++) {
+        if (!oidc_issuer_check(lines->items[i], &is_bound, error))
+            return false;
+        if (!is_bound && settings->allow_audience.count == 0)
+            return error_set(error, ERROR_CONF,
+                             "oidc_issuer: say which app a client is: CLIENT=https://APP, or list "
+                             "all in allow_audience");
+        struct str issuer =
+            str_slice(str_of(lines->items[i]), 0, str_find_byte(str_of(lines->items[i]), ' '));
+        if (oidc_issuer_find((const char *const *)lines->items, i, issuer))
+            return error_set(error, ERROR_CONF, "oidc_issuer: \"%.*s\" is there twice",
+                             STR_ARG(str_slice(issuer, 0, 100)));
     }
     return true;
 }
@@ -503,7 +552,8 @@ bool directives_check(const struct settings *settings, struct error *error)
                          "trusted_user_header: say in trusted_proxies who may send it");
     if (settings->mail_server && !settings->mail_from)
         return error_set(error, ERROR_CONF, "mail_server: say in mail_from who the mail is from");
-    return !settings->dev_login || check_dev_login(settings, error);
+    return check_oidc_issuers(settings, error) &&
+           (!settings->dev_login || check_dev_login(settings, error));
 }
 
 bool directives_read(struct settings *settings, const char *path, unsigned instance,

@@ -22,7 +22,8 @@ struct settings {
     uint64_t mail_timeout, max_mails, mail_code_lifetime;
     uint64_t mail_codes_per_user, mail_codes_per_address;
     uint64_t token_lifetime, session_lifetime, logins_per_address, logins_per_user;
-    struct conf_list allow_audience;
+    struct conf_list allow_audience, oidc_issuer;
+    uint64_t oidc_token_age;
     char *document_root, *client_script;
     uint64_t max_connections, max_header_bytes, idle_timeout;
     uint64_t max_post_bytes, max_post_objects, max_object_bytes;

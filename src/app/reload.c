@@ -31,6 +31,7 @@ static size_t size_of(enum conf_type type)
     case CONF_WORDS:
         return sizeof(char *);
     case CONF_LIST:
+    case CONF_LINES:
         return sizeof(struct conf_list);
     case CONF_SIZE:
     case CONF_DURATION:

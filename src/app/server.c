@@ -326,8 +326,8 @@ static void say_start(const struct server *server)
     if (server->login.dev_token[0])
         say_dev_login(server);
     if (directives_lock_out(&server->settings))
-        log_write(LOG_WARNING, "nobody can log in: token_secret_file, trusted_user_header, "
-                               "verifier, mail_server and dev_login are all off");
+        log_write(LOG_WARNING, "nobody can log in: oidc_issuer, mail_server, verifier, "
+                               "trusted_user_header, token_secret_file and dev_login are all off");
     log_flush();
 }
 

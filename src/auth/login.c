@@ -14,7 +14,7 @@ enum {
 
 /* In the order in which they are asked whether an assertion is theirs. */
 static const struct login_kind *const kinds[] = {&login_dev, &login_mail, &login_renewal,
-                                                 &login_verifier};
+                                                 &login_oidc, &login_verifier};
 
 bool login_open(struct login *login, const struct access *access, bool dev, int64_t token_lifetime,
                 struct error *error)
@@ -121,15 +121,18 @@ enum step login_run(struct login_attempt *attempt, struct login *login, int64_t 
 enum step login_count(struct login_attempt *attempt, uint64_t now_ms, struct task *task)
 {
     struct login *login = attempt->login;
+    struct str proof = buf_str(&attempt->assertion);
 
     if (attempt->failure[0])
         return STEP_NEXT;
+    if (attempt->proof_length > 0)
+        proof = str_slice(proof, 0, attempt->proof_length);
     if (!rate_take(&login->by_user, str_of(attempt->who.user), now_ms, &attempt->wait_s))
         return task_fail(task, ERROR_TOO_OFTEN, "too many logins of this user; the next in %llu s",
                          (unsigned long long)attempt->wait_s);
     if (attempt->proof_ends == 0)
         return STEP_NEXT;
-    return revocations_add_proof(login->revocations, &attempt->use, buf_str(&attempt->assertion),
+    return revocations_add_proof(login->revocations, &attempt->use, proof,
                                  attempt->proof_ends + SKEW_S, task);
 }
 
@@ -205,4 +208,5 @@ void login_clear(struct login_attempt *attempt)
         crypto_wipe(attempt->assertion.data, attempt->assertion.length);
     buf_clear(&attempt->assertion);
     buf_clear(&attempt->audience);
+    buf_clear(&attempt->nonce);
 }

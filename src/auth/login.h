@@ -34,7 +34,10 @@ struct login {
     struct documents *documents;
     const char *verifier; /* URL; NULL: there is none; borrowed from the configuration */
     uint64_t verifier_timeout_ms;
-    struct mail_login *mail; /* codes by mail; NULL: there are none */
+    struct mail_login *mail;         /* codes by mail; NULL: there are none */
+    const char *const *oidc_issuers; /* lines, see oidc_issuer.h; borrowed likewise */
+    size_t oidc_issuer_count;
+    int64_t oidc_token_age; /* seconds */
 };
 
 /* Makes the dev token if dev is true. */
@@ -45,6 +48,7 @@ void login_close(struct login *login); /* harmless twice, and on all-zero */
 /* One POST /verify. All-zero but for what the client sent, which is the attempt's. */
 struct login_attempt {
     struct buf assertion, audience;
+    struct buf nonce; /* of an ID token; empty: any */
     struct login *login;
     const struct login_kind *kind; /* NULL: not known yet, or none takes it */
     void *own;                     /* of the kind */
@@ -52,6 +56,7 @@ struct login_attempt {
     struct token who;              /* user: empty until somebody has vouched for it */
     int64_t proof_ends;            /* unix seconds: when the assertion ends, which can be used but
                                       once; 0: as often as one likes */
+    size_t proof_length;           /* so many bytes of the assertion tell it from others; 0: all */
     struct revocation use;         /* of the assertion */
     uint64_t wait_s;               /* with ERROR_TOO_OFTEN: until one may try again */
     char issuer[LOGIN_ISSUER_SIZE];

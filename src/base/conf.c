@@ -184,7 +184,7 @@ static bool set_values(const struct conf_directive *directive, char **words, siz
     char *joined[] = {line};
     struct error cause;
 
-    if (directive->type == CONF_WORDS && count > 1) {
+    if ((directive->type == CONF_WORDS || directive->type == CONF_LINES) && count > 1) {
         join_words(words, count, line);
         words = joined;
         count = 1;
@@ -207,7 +207,7 @@ static bool note_place(struct reading *reading, size_t i, const struct place *pl
     const struct conf_directive *directive = &reading->table[i];
 
     if (reading->seen[i])
-        return directive->type == CONF_LIST ||
+        return directive->type == CONF_LIST || directive->type == CONF_LINES ||
                error_set(error, ERROR_CONF, "%s: given twice, first at %s", directive->name,
                          reading->seen[i]);
     if (asprintf(&reading->seen[i], "%s:%u", place->file, place->line) < 0) {
@@ -483,7 +483,7 @@ static bool set_default(const struct conf_directive *directive, void *values, st
     char copy[LINE_MOST + 1];
     char *words[WORDS_MOST];
     bool may_be_empty = directive->type == CONF_TEXT || directive->type == CONF_WORDS ||
-                        directive->type == CONF_LIST;
+                        directive->type == CONF_LIST || directive->type == CONF_LINES;
     size_t count;
 
     if (!*directive->fallback && may_be_empty)

@@ -23,6 +23,7 @@ enum conf_type {
     CONF_TEXT,     /* -> char *, on the heap, NULL when empty */
     CONF_WORDS,    /* all the words of the line, parted by blanks -> char * as CONF_TEXT */
     CONF_LIST,     /* -> struct conf_list; may be given several times, several values a line */
+    CONF_LINES,    /* the same, but all the words of a line are one value, as in CONF_WORDS */
 };
 
 enum { CONF_LIST_MOST = 32 };
@@ -39,7 +40,7 @@ struct conf_directive {
     const char *fallback;       /* the default as a user would write it; "" for none */
     uint64_t least, most;       /* inclusive; most 0: no upper limit */
     const char *const *choices; /* CONF_CHOICE only; ends with NULL */
-    /* Further check of a CONF_TEXT or CONF_WORDS, or of each item of a CONF_LIST; NULL: anything
+    /* Further check of a CONF_TEXT or CONF_WORDS, or of each item of a list; NULL: anything
      * goes. Puts what is wrong into error (without the directive's name). */
     bool (*check)(const char *value, struct error *error);
     bool reloads;       /* SIGHUP applies it; else it takes a restart */
@@ -52,7 +53,7 @@ struct conf_directive {
 MUST_CHECK bool conf_set_defaults(const struct conf_directive *table, void *values,
                                   struct error *error);
 
-/* Reads a file over the defaults. The first value of a CONF_LIST replaces the default. On failure
+/* Reads a file over the defaults. The first value of a list replaces the default. On failure
  * error begins "FILE:LINE: directive: " and names the value and, for an unknown directive, the
  * nearest known one; values may hold a part and wants conf_clear. */
 MUST_CHECK bool conf_read_file(const struct conf_directive *table, const char *path,

@@ -40,6 +40,16 @@ static void print_list(const struct conf_directive *directive, const struct conf
         print_line(directive, list->items[i], out);
 }
 
+/* Several words are one value. */
+static void print_lines(const struct conf_directive *directive, const struct conf_list *list,
+                        struct buf *out)
+{
+    if (list->count == 0)
+        print_line(directive, "", out);
+    for (size_t i = 0; i < list->count; i++)
+        buf_append_format(out, "%s %s\n", directive->name, list->items[i]);
+}
+
 static void print_number(const struct conf_directive *directive, uint64_t number, struct buf *out)
 {
     char text[CONF_VALUE_NUMBER_SIZE];
@@ -78,6 +88,9 @@ static void print_value(const struct conf_directive *directive, const void *valu
     }
     case CONF_LIST:
         print_list(directive, field, out);
+        break;
+    case CONF_LINES:
+        print_lines(directive, field, out);
         break;
     }
 }
@@ -131,7 +144,7 @@ static void describe_values(const struct conf_directive *directive, struct buf *
     static const char *const usual[] = {
         [CONF_FLAG] = "on | off",  [CONF_SIZE] = "SIZE",     [CONF_DURATION] = "TIME",
         [CONF_COUNT] = "NUMBER",   [CONF_CHOICE] = NULL,     [CONF_TEXT] = "TEXT",
-        [CONF_WORDS] = "WORD ...", [CONF_LIST] = "TEXT ...",
+        [CONF_WORDS] = "WORD ...", [CONF_LIST] = "TEXT ...", [CONF_LINES] = "WORD ...",
     };
 
     buf_append_format(out, "%s ", directive->name);

@@ -162,6 +162,7 @@ bool conf_value_set(const struct conf_directive *directive, const char *word, vo
     case CONF_WORDS:
         return set_text(directive, word, field, error);
     case CONF_LIST:
+    case CONF_LINES:
         return add_item(directive, word, field, error);
     }
     return error_set(error, ERROR_CONF, "has an unknown type");
@@ -176,7 +177,7 @@ void conf_value_clear(const struct conf_directive *directive, void *values)
 
         free(*text);
         *text = NULL;
-    } else if (directive->type == CONF_LIST) {
+    } else if (directive->type == CONF_LIST || directive->type == CONF_LINES) {
         struct conf_list *list = field;
 
         for (size_t i = 0; i < list->count; i++)

@@ -78,7 +78,7 @@ bool form_read(const struct request *request, size_t most, const struct form_fie
     for (; fields->name; fields++) {
         if (!buf_ok(fields->value, error))
             return false;
-        if (fields->value->length == 0)
+        if (fields->value->length == 0 && !fields->may_lack)
             return error_set(error, ERROR_BAD_REQUEST, "missing %s parameter", fields->name);
     }
     return true;

@@ -7,10 +7,11 @@
 struct form_field {
     const char *name; /* a list ends with NULL */
     struct buf *value;
+    bool may_lack; /* else it has to be there, and not be empty */
 };
 
-/* Reads the fields of the list, which are empty before, and leaves others out. Each has to be
- * there, and not be empty. ERROR_TOO_LARGE, ERROR_BAD_REQUEST, ERROR_BAD_JSON. */
+/* Reads the fields of the list, which are empty before, and leaves others out.
+ * ERROR_TOO_LARGE, ERROR_BAD_REQUEST, ERROR_BAD_JSON. */
 MUST_CHECK bool form_read(const struct request *request, size_t most,
                           const struct form_field *fields, struct error *error);
 
