@@ -220,13 +220,15 @@ static bool put_issuer(struct str issuer, struct buf *user, struct error *error)
     return true;
 }
 
-/* Also as a name of a directory it must not be too long. */
+/* One that an address can have (address.h): also as a name of a directory it must not be too long.
+ */
 static bool is_user(struct str user)
 {
     struct buf name = {0};
 
     percent_encode(user, &name);
-    bool ok = !name.failed && name.length <= ADDRESS_NAME_MOST && address_check_user(user);
+    bool ok = !name.failed && name.length <= ADDRESS_NAME_MOST && address_check_user(user) &&
+              str_find_byte(user, '/') == user.length;
     buf_clear(&name);
     return ok;
 }

@@ -20,6 +20,10 @@ int main(void)
     srunner_add_suite(runner, suite_mail_server());
     srunner_add_suite(runner, suite_mail_login());
     srunner_add_suite(runner, suite_login_mail());
+    srunner_add_suite(runner, suite_key_set());
+    srunner_add_suite(runner, suite_id_token());
+    srunner_add_suite(runner, suite_oidc_issuer());
+    srunner_add_suite(runner, suite_login_oidc());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

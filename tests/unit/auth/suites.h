@@ -7,10 +7,14 @@ struct Suite;
 
 struct Suite *suite_access(void);
 struct Suite *suite_documents(void);
+struct Suite *suite_id_token(void);
+struct Suite *suite_key_set(void);
 struct Suite *suite_keys(void);
 struct Suite *suite_login(void);
 struct Suite *suite_mail_code(void);
 struct Suite *suite_mail_text(void);
+struct Suite *suite_login_oidc(void);
+struct Suite *suite_oidc_issuer(void);
 struct Suite *suite_origin(void);
 struct Suite *suite_rate(void);
 struct Suite *suite_revocations(void);
