@@ -28,9 +28,9 @@ static enum step read_login(struct task *task)
     request->login = calloc(1, sizeof *request->login);
     if (!request->login)
         return task_fail(task, ERROR_NO_MEMORY, "out of memory for a login");
-    const struct form_field fields[] = {{"assertion", &request->login->assertion},
-                                        {"audience", &request->login->audience},
-                                        {"nonce", &request->login->nonce, .may_lack = true},
+    const struct form_field fields[] = {{"assertion", &request->login->assertion, false},
+                                        {"audience", &request->login->audience, false},
+                                        {"nonce", &request->login->nonce, true},
                                         {0}};
     return form_read(request, LOGIN_MOST, fields, &task->error) ? STEP_NEXT : STEP_FAIL;
 }

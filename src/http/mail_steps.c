@@ -100,8 +100,9 @@ static enum step read_wish(struct task *task)
     request->wish = calloc(1, sizeof *request->wish);
     if (!request->wish)
         return task_fail(task, ERROR_NO_MEMORY, "out of memory for a login");
-    const struct form_field fields[] = {
-        {"email", &request->wish->email}, {"audience", &request->wish->audience}, {0}};
+    const struct form_field fields[] = {{"email", &request->wish->email, false},
+                                        {"audience", &request->wish->audience, false},
+                                        {0}};
     return form_read(request, WISH_MOST, fields, &task->error) &&
                    check_origin(request, buf_str(&request->wish->audience), &task->error)
                ? STEP_NEXT

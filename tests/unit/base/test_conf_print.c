@@ -208,12 +208,40 @@ START_TEST(test_conf_print_reference_uncommented_gives_the_defaults)
 }
 END_TEST
 
+START_TEST(test_conf_takes_each_line_of_lines_as_one_value_and_prints_it_so)
+{
+    static const struct conf_directive lines[] = {
+        {.name = "issuer", .type = CONF_LINES, .offset = FIELD(origins), .fallback = ""}, {0}};
+    struct settings read = {0}, again = {0};
+    struct buf text = {0};
+
+    ck_assert(conf_set_defaults(lines, &read, &error));
+    ck_assert_uint_eq(read.origins.count, 0);
+    ck_assert(conf_read_text(lines, STR("issuer a  b=c # x\nissuer d\n"), "x", 0, &read, &error));
+    ck_assert_uint_eq(read.origins.count, 2);
+    ck_assert_str_eq(read.origins.items[0], "a b=c");
+    ck_assert_str_eq(read.origins.items[1], "d");
+    conf_print_values(lines, &read, &text);
+    ck_assert_str_eq(text.data, "issuer a b=c\nissuer d\n");
+    ck_assert(conf_read_text(lines, buf_str(&text), "x", 0, &again, &error));
+    ck_assert_uint_eq(again.origins.count, 2);
+    conf_clear(lines, &read);
+    conf_clear(lines, &again);
+    buf_reset(&text);
+    conf_print_values(lines, &read, &text);
+    ck_assert_str_eq(text.data, "issuer \"\"\n");
+    ck_assert(!conf_read_text(lines, STR("issuer\n"), "x", 0, &again, &error));
+    buf_clear(&text);
+}
+END_TEST
+
 Suite *suite_conf_print(void)
 {
     Suite *suite = suite_create("conf_print");
     TCase *tests = tcase_create("conf_print");
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, test_conf_takes_each_line_of_lines_as_one_value_and_prints_it_so);
     tcase_add_test(tests, test_conf_print_shows_what_is_in_effect);
     tcase_add_loop_test(tests, test_conf_print_reads_back_as_the_same, 0,
                         (int)(sizeof round_trips / sizeof *round_trips));
