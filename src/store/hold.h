@@ -43,9 +43,9 @@ MUST_CHECK bool hold_note(struct hold *hold, const struct head *before, struct e
 /* Helper threads only. The files agree again. */
 MUST_CHECK bool hold_forget(struct hold *hold, struct error *error);
 
-/* Helper threads only. If a note was left: keeps what was written completely, removes the rest, also
- * that of a deletion that has not come to its end (collection_revive), tells the news that whoever
- * left it may not have told any more, and forgets the note. */
+/* Helper threads only. If a note was left: keeps what was written completely, removes the rest,
+ * also that of a deletion that has not come to its end (collection_revive), tells the news that
+ * whoever left it may not have told any more, and forgets the note. */
 MUST_CHECK bool hold_settle(struct hold *hold, struct news *news, const char *path,
                             struct error *error);
 
