@@ -126,6 +126,22 @@ START_TEST(test_id_token_refuses_a_bad_payload)
 }
 END_TEST
 
+START_TEST(test_id_token_takes_the_longest_claim_and_none_longer)
+{
+    struct buf payload = {0};
+
+    for (size_t length = MEMBERS_TEXT_SIZE - 1; length <= MEMBERS_TEXT_SIZE; length++) {
+        buf_reset(&payload);
+        buf_append(&payload, STR(PAYLOAD ",\"nonce\":\""));
+        for (size_t i = 0; i < length; i++)
+            buf_append_byte(&payload, 'n');
+        buf_append(&payload, STR("\"}"));
+        ck_assert_int_eq(read_token(HEADER, payload.data), length < MEMBERS_TEXT_SIZE);
+    }
+    buf_clear(&payload);
+}
+END_TEST
+
 START_TEST(test_id_token_has_a_shape)
 {
     static const char *const others[] = {"",           ".",        "..",     "ey..",     "ey.a",
@@ -268,6 +284,7 @@ Suite *suite_id_token(void)
     tcase_add_test(tests, test_id_token_says_what_it_holds);
     tcase_add_loop_test(tests, test_id_token_refuses_a_bad_header, 0, 18);
     tcase_add_loop_test(tests, test_id_token_refuses_a_bad_payload, 0, 25);
+    tcase_add_test(tests, test_id_token_takes_the_longest_claim_and_none_longer);
     tcase_add_loop_test(tests, test_id_token_has_a_shape, 0, 18);
     tcase_add_loop_test(tests, test_id_token_has_one_client, 0, 8);
     tcase_add_loop_test(tests, test_id_token_has_its_time, 0, 11);
