@@ -53,7 +53,8 @@ const refused = [
     ['an audience of another scheme', 'dev:TOKEN:ann@example.org', 'ftp://app.example', /origin/],
     ['an audience in capitals', 'dev:TOKEN:ann@example.org', 'http://APP.example', /origin/],
     ['an audience without scheme', 'dev:TOKEN:ann@example.org', 'app.example', /origin/],
-    ['an assertion of no known kind', 'eyJ.eyJ.sig', 'http://app.example', /no kind of login/],
+    ['an assertion of no known kind', 'it is me', 'http://app.example', /no kind of login/],
+    ['an ID token without an issuer', 'eyJ.eyJ.sig', 'http://app.example', /there is no oidc_issuer/],
     ['a BrowserID assertion without a verifier', 'eyJ.eyJ.sig~eyJ.eyJ.sig', 'http://app.example',
         /there is no verifier/],
 ];
