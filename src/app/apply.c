@@ -14,6 +14,7 @@ enum {
     MS_PER_S = 1000,
     MS_PER_MINUTE = 60 * MS_PER_S,
     MS_PER_HOUR = 60 * MS_PER_MINUTE,
+    TEXT_MOST = 16384,
     FILES_BESIDES = 256, /* descriptors for all that are no connections */
 };
 
@@ -79,13 +80,53 @@ static bool read_mail_secret(struct mail_secret *secret, const struct settings *
            error_set(error, cause.code, "mail_password_file: %s", cause.message);
 }
 
+static bool read_text(const char *path, char text[TEXT_MOST], size_t *length, struct error *error)
+{
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        return error_set_errno(error, errno, "%s: cannot open it", path);
+    *length = fread(text, 1, TEXT_MOST, file);
+    bool ok = !ferror(file) && *length < TEXT_MOST;
+    (void)fclose(file);
+    return ok || error_set(error, ERROR_CONF, "%s: cannot be read, or is longer than %d bytes",
+                           path, TEXT_MOST - 1);
+}
+
+static bool read_document(struct browserid_rules *rules, struct str item, struct error *error)
+{
+    struct str domain = str_slice(item, 0, str_find_byte(item, '='));
+    char text[TEXT_MOST];
+    struct error cause;
+    size_t length = 0;
+
+    if (!read_text(item.data + domain.length + 1, text, &length, error))
+        return false;
+    return browserid_add_issuer(rules, domain, (struct str){text, length}, &cause) ||
+           error_set(error, cause.code, "%s: %s", item.data + domain.length + 1, cause.message);
+}
+
+static bool read_issuers(struct browserid_rules *rules, const struct settings *settings,
+                         struct error *error)
+{
+    struct error cause;
+
+    rules->takes_weak = settings->browserid_legacy;
+    for (size_t i = 0; i < settings->browserid_issuer.count; i++) {
+        if (!read_document(rules, str_of(settings->browserid_issuer.items[i]), &cause))
+            return error_set(error, cause.code, "browserid_issuer: %s", cause.message);
+    }
+    return true;
+}
+
 bool apply_prepare(struct prepared *prepared, const struct settings *settings,
                    const struct settings *old, struct error *error)
 {
     *prepared = (struct prepared){0};
     if (read_site(&prepared->site, settings, error) &&
         read_keys(&prepared->keys, settings, old, error) &&
-        read_mail_secret(&prepared->mail_secret, settings, error))
+        read_mail_secret(&prepared->mail_secret, settings, error) &&
+        read_issuers(&prepared->browserid, settings, error))
         return true;
     apply_discard(prepared);
     return false;
@@ -95,6 +136,7 @@ void apply_discard(struct prepared *prepared)
 {
     site_close(&prepared->site);
     keys_clear(&prepared->keys);
+    browserid_clear(&prepared->browserid);
     crypto_wipe(&prepared->mail_secret, sizeof prepared->mail_secret);
 }
 
@@ -182,6 +224,9 @@ void apply_access(struct server *server, struct prepared *prepared)
 {
     const struct settings *settings = &server->settings;
 
+    browserid_clear(&server->login.browserid);
+    server->login.browserid = prepared->browserid;
+    prepared->browserid = (struct browserid_rules){0};
     apply_mail(&server->mail_login, settings, &prepared->mail_secret);
 
     server->access.trusted_header = settings->trusted_user_header;

@@ -8,6 +8,7 @@
 struct prepared {
     struct site site;
     struct mail_secret mail_secret;
+    struct browserid_rules browserid;
     struct keys keys; /* count 0: the ones in use stay */
 };
 

@@ -149,3 +149,12 @@ bool check_oidc_issuer(const char *value, struct error *error)
 
     return oidc_issuer_check(value, &is_bound, error);
 }
+
+bool check_browserid_issuer(const char *value, struct error *error)
+{
+    struct str text = str_of(value);
+    size_t mark = str_find_byte(text, '=');
+
+    return (address_check_domain(str_slice(text, 0, mark)) && mark + 1 < text.length) ||
+           error_set(error, ERROR_CONF, "\"%.100s\" is not DOMAIN=FILE", value);
+}

@@ -27,6 +27,9 @@ MUST_CHECK bool check_url(const char *value, struct error *error);
 /* See oidc_issuer.h. */
 MUST_CHECK bool check_oidc_issuer(const char *value, struct error *error);
 
+/* "DOMAIN=FILE". */
+MUST_CHECK bool check_browserid_issuer(const char *value, struct error *error);
+
 struct durability {
     enum { DURABILITY_ALWAYS, DURABILITY_INTERVAL, DURABILITY_OFF } mode;
     uint64_t interval_ms; /* DURABILITY_INTERVAL only */

@@ -108,6 +108,23 @@ const struct conf_directive directives[] = {
      .help =
          "Whose trusted_user_header is believed, and whose X-Forwarded-For: behind a proxy that "
          "is not named here all clients are one to the limits of logins."},
+    {.name = "browserid_issuer",
+     .type = CONF_LIST,
+     .offset = FIELD(browserid_issuer),
+     .fallback = "",
+     .check = check_browserid_issuer,
+     .reloads = true,
+     .values = "DOMAIN=FILE ...",
+     .help =
+         "Let users with an address of DOMAIN log in with BrowserID assertions, checked here. FILE "
+         "is the domain's support document, as it publishes it at /.well-known/browserid."},
+    {.name = "browserid_legacy",
+     .type = CONF_FLAG,
+     .offset = FIELD(browserid_legacy),
+     .fallback = "off",
+     .reloads = true,
+     .help = "Take BrowserID signatures by RSA of 1024 bits and by DSA with SHA-1, too, which are "
+             "weak."},
     {.name = "verifier",
      .type = CONF_TEXT,
      .offset = FIELD(verifier),
@@ -491,7 +508,8 @@ struct durability directives_durability(const struct settings *settings)
 bool directives_lock_out(const struct settings *settings)
 {
     return !settings->dev_login && !settings->token_secret_file && !settings->trusted_user_header &&
-           !settings->verifier && !settings->mail_server && settings->oidc_issuer.count == 0;
+           !settings->verifier && settings->browserid_issuer.count == 0 && !settings->mail_server &&
+           settings->oidc_issuer.count == 0;
 }
 
 /* Behind a balancer every peer looks local, so only what is configured can tell that nobody else
@@ -506,6 +524,8 @@ static bool check_dev_login(const struct settings *settings, struct error *error
         return error_set(error, ERROR_CONF, "dev_login: not together with mail_server");
     if (settings->oidc_issuer.count > 0)
         return error_set(error, ERROR_CONF, "dev_login: not together with oidc_issuer");
+    if (settings->browserid_issuer.count > 0)
+        return error_set(error, ERROR_CONF, "dev_login: not together with browserid_issuer");
     if (settings->trusted_user_header)
         return error_set(error, ERROR_CONF, "dev_login: not together with trusted_user_header");
     for (size_t i = 0; i < settings->listen.count; i++) {

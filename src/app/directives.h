@@ -16,6 +16,8 @@ struct settings {
     bool dev_login;
     char *trusted_user_header, *token_secret_file;
     struct conf_list trusted_proxies, allow_origin;
+    struct conf_list browserid_issuer;
+    bool browserid_legacy;
     char *verifier, *verifier_ca_file;
     uint64_t verifier_timeout, max_verifications;
     char *mail_server, *mail_from, *mail_password_file, *mail_ca_file;

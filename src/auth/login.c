@@ -14,7 +14,7 @@ enum {
 
 /* In the order in which they are asked whether an assertion is theirs. */
 static const struct login_kind *const kinds[] = {&login_dev, &login_mail, &login_renewal,
-                                                 &login_oidc, &login_verifier};
+                                                 &login_oidc, &login_browserid};
 
 bool login_open(struct login *login, const struct access *access, bool dev, int64_t token_lifetime,
                 struct error *error)
@@ -41,6 +41,7 @@ void login_close(struct login *login)
 {
     rate_close(&login->by_address);
     rate_close(&login->by_user);
+    browserid_clear(&login->browserid);
 }
 
 /* --- For the kinds --------------------------------------------------------------------------- */

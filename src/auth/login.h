@@ -8,6 +8,7 @@
 #define AUTH_LOGIN_H
 
 #include "auth/access.h"
+#include "auth/browserid.h"
 #include "auth/documents.h"
 #include "auth/rate.h"
 #include "loop/fetch.h"
@@ -32,6 +33,7 @@ struct login {
     size_t audience_count;           /* 0: any */
     struct fetches *fetches;
     struct documents *documents;
+    struct browserid_rules browserid; /* issuers whose keys are known here */
     const char *verifier; /* URL; NULL: there is none; borrowed from the configuration */
     uint64_t verifier_timeout_ms;
     struct mail_login *mail;         /* codes by mail; NULL: there are none */

@@ -19,7 +19,8 @@ struct login_kind {
     void (*clear)(struct login_attempt *attempt);
 };
 
-extern const struct login_kind login_dev, login_mail, login_renewal, login_oidc, login_verifier;
+extern const struct login_kind login_browserid, login_dev, login_mail, login_renewal, login_oidc,
+    login_verifier;
 
 /* Why not; a person reads it, and so may an attacker. */
 void login_refuse(struct login_attempt *attempt, const char *reason);

@@ -1,4 +1,5 @@
-/* "CERTIFICATE~ASSERTION", BrowserID: a verifier on the network is asked. */
+/* "CERTIFICATE~ASSERTION", BrowserID: a verifier on the network is asked. login_browserid.c hands
+ * over to this kind. */
 #include "auth/login_kind.h"
 
 #include "auth/verifier.h"
@@ -11,11 +12,6 @@ struct question {
     struct buf form;
     struct fetch fetch;
 };
-
-static bool takes(struct str assertion)
-{
-    return str_find_byte(assertion, '~') < assertion.length;
-}
 
 static enum step ask(struct login_attempt *attempt, struct question *question, struct task *task)
 {
@@ -90,5 +86,4 @@ static void clear(struct login_attempt *attempt)
     free(question);
 }
 
-const struct login_kind login_verifier = {
-    .name = "BrowserID", .takes = takes, .run = run, .clear = clear};
+const struct login_kind login_verifier = {.name = "BrowserID", .run = run, .clear = clear};

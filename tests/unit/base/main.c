@@ -5,10 +5,11 @@
 #include <check.h>
 
 static Suite *(*const suites[])(void) = {
-    suite_error,      suite_str,     suite_buf,       suite_list,       suite_bytes,
-    suite_siphash,    suite_crc32c,  suite_table,     suite_percent,    suite_utf8,
-    suite_clock,      suite_log,     suite_log_flush, suite_crypto,     suite_json_read,
-    suite_json_write, suite_address, suite_conf,      suite_conf_print, suite_network,
+    suite_error,     suite_public_key, suite_str,     suite_buf,       suite_list,
+    suite_bytes,     suite_siphash,    suite_crc32c,  suite_table,     suite_percent,
+    suite_utf8,      suite_clock,      suite_log,     suite_log_flush, suite_crypto,
+    suite_json_read, suite_json_write, suite_address, suite_conf,      suite_conf_print,
+    suite_network,
 };
 
 int main(void)

@@ -6,6 +6,7 @@
 
 Suite *suite_error(void);
 Suite *suite_str(void);
+Suite *suite_public_key(void);
 Suite *suite_buf(void);
 Suite *suite_list(void);
 Suite *suite_bytes(void);
