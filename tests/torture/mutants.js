@@ -4,12 +4,17 @@
  *
  * Not here are checks that no power cut alone can show to be needed, because others stand before
  * them: the checksums within a batch (its frame has one), of segment headers and of index headers
- * (a sector is old or new, and zeros have no magic), of collection.json and deleted.json (nobody
- * reads them before they have been synced or written again), of the entry that a batch goes on from
- * (below a checkpoint there is one history), and the cut behind the last batch (what no journal has
- * was never applied), that an index without a good header is none, and that segments go oldest
- * first (generations tell what is over, whatever is left of the journal). They are for damage and for writes that fail: unit tests of the store flip
- * every bit, and let every call fail. */
+ * (a sector is old or new, and zeros have no magic), of collection.json (nobody reads it before it
+ * has been synced or written again), of deleted.json (until it has been synced its frame is there,
+ * and says the same), of the entry that a batch goes on from (below a checkpoint there is one
+ * history), the cut behind the last batch (what no journal has was never applied), and that an
+ * index without a good header is none (the frame that begins the collection takes its place). Nor is that segments go oldest first: a later one says what of an earlier one does not
+ * count, but only if a write or a sync failed. They are for damage and for writes that fail: unit
+ * tests of the store flip every bit, and let every call fail.
+ *
+ * And some that are needed too rarely to be looked for at every run, in one state of some ten
+ * thousand: that a deletion of a server that died does not count where others went on. Unit tests
+ * (test_several.c) put that together by hand. */
 'use strict';
 
 module.exports = [

@@ -2,10 +2,8 @@
  * directory: RECORD_ROOT, an absolute path without links. RECORD_TRACE names the file that takes
  * the records; trace.h has their layout.
  *
- * A sync takes up to RECORD_SYNC_US microseconds longer than it would, as on a disk: groups gather
- * meanwhile, and there are moments at which something is on its way. What the C library calls
- * inside itself is not seen here; that nothing was missed is checked at the end of a recording: the
- * trace has to lead to the directory that is there.
+ * What the C library calls inside itself is not seen here; that nothing was missed is checked at
+ * the end of a recording: the trace has to lead to the directory that is there.
  *
  * RECORD_KILL_AT kills the server (SIGKILL) with its record of that number, before anything else
  * can happen: so the trace tells all that a server did until then.
@@ -43,7 +41,6 @@ static size_t root_length;
 static int trace_fd = -1;
 static uint64_t server, syncs;
 static unsigned long records, kill_at; /* 0: never */
-static unsigned sync_us_most;
 
 /* The function that this one stands before. */
 #define NEXT(name) ((__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name))
@@ -99,14 +96,13 @@ static void note(enum trace_kind kind, uint64_t number, uint64_t at, const void 
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *trace = getenv("RECORD_TRACE"), *delay = getenv("RECORD_SYNC_US");
+    const char *trace = getenv("RECORD_TRACE");
     const char *killing = getenv("RECORD_KILL_AT"), *which = getenv("RECORD_SERVER");
 
     root = getenv("RECORD_ROOT");
     if (!root || !trace)
         return;
     root_length = strlen(root);
-    sync_us_most = delay ? (unsigned)strtoul(delay, NULL, 10) : 0;
     kill_at = killing ? strtoul(killing, NULL, 10) : 0;
     server = which ? strtoul(which, NULL, 10) : 0;
     trace_fd = open_really(AT_FDCWD, trace, O_WRONLY | O_APPEND | O_CLOEXEC, 0);
@@ -353,8 +349,6 @@ static int sync_noting(int fd, int (*next)(int))
     int result = next(fd);
     int errnum = errno;
 
-    if (sync_us_most > 0)
-        (void)usleep((unsigned)(number * 2654435761u >> 8) % sync_us_most);
     begin_change();
     if (result == 0)
         note(TRACE_SYNC_END, file_number(fd), number, NULL, 0);

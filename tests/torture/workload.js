@@ -9,14 +9,14 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
+const { randomFrom } = require('../faults/lib/oracle.js');
 const { startServer, collection, withDeadline } = require('../http/lib/server.js');
 
 const KIND = { sent: 20, delete: 21, stored: 22, refused: 23, deleted: 24, read: 25 };
 const HEADER_SIZE = 24;
 const BUSY = 503;
+const NOT_FOUND = 404; /* says no server of a collection, but another's admin listener does */
 
-/* Syncs take time, so that groups gather and checkpoints overlap with appends. */
-const SYNC_US = 2000;
 const CONF = 'dev_login off\ntrusted_user_header X-User\ntrusted_proxies 127.0.0.1\n' +
     'journal_bytes 1m\ncheckpoint_interval 1s\nmax_post_objects 80\naccess_log off\n';
 
@@ -25,18 +25,6 @@ const LIFE_LEAST = 400;
 const LIFE_MORE = 2600;
 const REQUESTS_OF_CALM_LIFE = 300; /* one that ends by SIGTERM */
 const REQUESTS_OF_LONG_LIFE = 1200; /* with some checkpoints */
-
-/* mulberry32 */
-function randomFrom(seed) {
-    let state = seed >>> 0;
-
-    return (below) => {
-        state = (state + 0x6d2b79f5) >>> 0;
-        let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-        mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-        return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-    };
-}
 
 /* What clients know, in the order in which they know it. */
 class Marks {
@@ -107,9 +95,10 @@ class Client {
     async ask(request) {
         try {
             const answer = await request();
+            if (answer.status === NOT_FOUND) throw new Lost('the port is of another server now');
             if (answer.status !== BUSY) return answer;
         } catch (error) {
-            if (error instanceof assert.AssertionError) throw error;
+            if (error instanceof assert.AssertionError || error instanceof Lost) throw error;
             throw new Lost(error.message);
         }
         throw new Lost('another server has the collection');
@@ -265,8 +254,7 @@ function prepare({ seed, library, above }) {
     const trace = path.join(above, 'trace');
     fs.mkdirSync(directory);
     const marks = new Marks(trace);
-    const env = { LD_PRELOAD: library, RECORD_TRACE: trace, RECORD_ROOT: directory,
-        RECORD_SYNC_US: String(SYNC_US) };
+    const env = { LD_PRELOAD: library, RECORD_TRACE: trace, RECORD_ROOT: directory };
     return { random, directory, trace, marks, env, clients: makeClients(marks, random) };
 }
 

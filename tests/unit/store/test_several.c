@@ -404,6 +404,32 @@ START_TEST(test_batch_that_begins_a_collection_explains_the_rest_of_the_one_befo
 }
 END_TEST
 
+/* Its first batch failed and was cancelled; that its name went, too, was lost with the power. */
+START_TEST(test_deletion_stays_beside_an_index_without_a_header)
+{
+    struct identity identity = sample_identity(2);
+    struct collection deleted;
+    struct head head = begin();
+    struct file index = {0};
+    struct buf cancel = {0};
+
+    write_batch(1, &head, 3, true);
+    delete_now(2, &head);
+    forget_journal(2);
+    (void)begin_other(1, SAMPLE_GENERATION + 1, head.last_counter);
+    journal_write_cancel(&cancel, SAMPLE_PATH, identity.id, 0);
+    write_frame(1, JOURNAL_CANCEL, &cancel);
+    ck_assert(file_open(&index, disk, SAMPLE_PATH "/database.index", O_RDWR | O_CREAT, &error));
+    ck_assert(file_truncate(&index, 2ul * INDEX_HEADER_SIZE, &error));
+    file_close(&index);
+    be(0);
+    ck_assert_msg(replay_run(disk, &report, &error), "%s", error.message);
+    ck_assert(collection_load_deleted(&deleted, disk, SAMPLE_PATH, &error));
+    ck_assert_uint_eq(deleted.head.generation, head.generation);
+    collection_clear(&deleted);
+}
+END_TEST
+
 START_TEST(test_collection_of_one_who_died_gives_way_when_the_other_journal_is_gone)
 {
     struct head head = begin();
@@ -549,6 +575,7 @@ Suite *suite_several(void)
     tcase_add_test(tests, test_rest_of_a_deleted_collection_in_another_journal_is_no_damage);
     tcase_add_test(tests, test_batch_that_begins_a_collection_ends_the_one_before);
     tcase_add_test(tests, test_batch_that_begins_a_collection_explains_the_rest_of_the_one_before);
+    tcase_add_test(tests, test_deletion_stays_beside_an_index_without_a_header);
     tcase_add_test(tests, test_collection_of_one_who_died_gives_way_when_the_other_journal_is_gone);
     tcase_add_test(tests, test_deletion_ends_what_one_who_died_began_in_the_same_generation);
     tcase_add_test(tests, test_deletion_ends_an_earlier_collection);
