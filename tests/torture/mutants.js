@@ -1,6 +1,6 @@
 /* Lines of the recovery without which something must be lost: each is taken out of a copy of its
  * file, and the torture test is built with that. `text` stands in the file exactly once, however it
- * is broken into lines. `near`: half of the states are close to syncs of this kind.
+ * is broken into lines. isRare: one state in some thousands shows it; only a long run looks for it.
  *
  * Not here are checks that no power cut alone can show to be needed, because others stand before
  * them: the checksums within a batch (its frame has one), of segment headers and of index headers
@@ -43,6 +43,7 @@ module.exports = [
         by: 'visit_frames(&replay, replay_frame, error) && ' +
             'journals_end(&replay.journals, false, error) && finish_collections(&replay, error);' },
     { name: 'the rule that a mark vouches only for what is synced', file: 'src/store/collection.c',
+        isRare: true,
         text: `!file_sync(index, error)) return false;
             if (header.synced_count > 0`,
         by: `0) return false; if (header.synced_count > 0` },
