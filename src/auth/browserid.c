@@ -371,6 +371,22 @@ static bool vouches(const struct browserid_issuer *issuer, const char *user, str
                      issuer->domain, user);
 }
 
+/* Returns the issuer that a certificate names, if it is known here and signed this one. */
+static const struct browserid_issuer *find_signer(const struct browserid_rules *rules,
+                                                  const struct signed_object *object,
+                                                  const char *name, struct error *error)
+{
+    const struct browserid_issuer *issuer = find_issuer(rules, name);
+
+    if (!issuer)
+        refuse(error, "certificate", "is of an issuer that is not known here");
+    else if (!is_signed_by(object, &issuer->key)) {
+        refuse(error, "certificate", "is not signed by its issuer");
+        issuer = NULL;
+    }
+    return issuer;
+}
+
 static bool check_certificate(const struct browserid_rules *rules, struct str text, int64_t now,
                               struct certificate *certificate, struct browserid_proof *proof,
                               struct error *error)
@@ -378,21 +394,17 @@ static bool check_certificate(const struct browserid_rules *rules, struct str te
     struct signed_object object;
     const struct browserid_issuer *issuer = NULL;
 
-    bool ok = open_object(&object, text, "certificate", error) &&
-              is_allowed(rules, &object, "certificate", error) &&
-              read_certificate(certificate, buf_str(&object.payload), error);
-    if (ok) {
-        issuer = find_issuer(rules, certificate->issuer);
-        ok = issuer || refuse(error, "certificate", "is of an issuer that is not known here");
-    }
-    if (ok && !is_signed_by(&object, &issuer->key))
-        ok = refuse(error, "certificate", "is not signed by its issuer");
+    if (open_object(&object, text, "certificate", error) &&
+        is_allowed(rules, &object, "certificate", error) &&
+        read_certificate(certificate, buf_str(&object.payload), error))
+        issuer = find_signer(rules, &object, certificate->issuer, error);
     close_object(&object);
-    if (ok && !address_take_user(proof->user, str_of(certificate->email)))
-        ok = refuse(error, "certificate", "names no e-mail address");
-    if (ok)
-        memcpy(proof->issuer, issuer->domain, sizeof proof->issuer);
-    return ok && vouches(issuer, proof->user, error) &&
+    if (!issuer)
+        return false;
+    memcpy(proof->issuer, issuer->domain, sizeof proof->issuer);
+    if (!address_take_user(proof->user, str_of(certificate->email)))
+        return refuse(error, "certificate", "names no e-mail address");
+    return vouches(issuer, proof->user, error) &&
            is_time(certificate->issued_ms, certificate->expires_ms, now, "certificate", error);
 }
 
