@@ -57,7 +57,9 @@ static void swap_field(const struct conf_directive *directive, struct settings *
  * it undoes that. */
 static void swap_fixed(struct settings *next, struct settings *current)
 {
-    for (const struct conf_directive *directive = directives; directive->name; directive++) {
+    const struct conf_directive *directive = conf_first(directives);
+
+    for (; directive; directive = conf_next(directive)) {
         if (!directive->reloads)
             swap_field(directive, next, current);
     }
@@ -66,7 +68,9 @@ static void swap_fixed(struct settings *next, struct settings *current)
 /* read: as the file has it. */
 static void say_changes(const struct settings *current, const struct settings *read)
 {
-    for (const struct conf_directive *directive = directives; directive->name; directive++) {
+    const struct conf_directive *directive = conf_first(directives);
+
+    for (; directive; directive = conf_next(directive)) {
         if (!differs(directive, current, read))
             continue;
         if (directive->reloads)
@@ -105,9 +109,6 @@ static void put_in_place(struct server *server, struct prepared *prepared)
         access_replace_keys(&server->access, &prepared->keys);
     site_close(&server->site);
     server->site = prepared->site;
-    http_apply_settings(&server->http);
-    if (server->admin.evhttp)
-        http_apply_settings(&server->admin);
 }
 
 void reload_run(struct server *server)

@@ -149,13 +149,25 @@ static unsigned count_edits(struct str a, struct str b)
     return row[b.length];
 }
 
+const struct conf_directive *conf_first(const struct conf_directive *table)
+{
+    while (!table->name && table->more)
+        table = table->more;
+    return table->name ? table : NULL;
+}
+
+const struct conf_directive *conf_next(const struct conf_directive *directive)
+{
+    return conf_first(directive + 1);
+}
+
 static const char *find_nearest(const struct conf_directive *table, const char *name)
 {
     struct str wanted = str_slice(str_of(name), 0, NAME_MOST);
     const char *nearest = "include";
     unsigned least = count_edits(wanted, str_of(nearest));
 
-    for (; table->name; table++) {
+    for (table = conf_first(table); table; table = conf_next(table)) {
         unsigned edits = count_edits(wanted, str_slice(str_of(table->name), 0, NAME_MOST));
 
         if (edits < least) {
@@ -201,11 +213,9 @@ static bool set_values(const struct conf_directive *directive, char **words, siz
 }
 
 /* Minds where a directive was given first. */
-static bool note_place(struct reading *reading, size_t i, const struct place *place,
-                       struct error *error)
+static bool note_place(struct reading *reading, const struct conf_directive *directive, size_t i,
+                       const struct place *place, struct error *error)
 {
-    const struct conf_directive *directive = &reading->table[i];
-
     if (reading->seen[i])
         return directive->type == CONF_LIST || directive->type == CONF_LINES ||
                error_set(error, ERROR_CONF, "%s: given twice, first at %s", directive->name,
@@ -221,18 +231,18 @@ static bool note_place(struct reading *reading, size_t i, const struct place *pl
 static bool take_directive(struct reading *reading, const struct place *place, char **words,
                            size_t count, struct error *error)
 {
-    const struct conf_directive *table = reading->table;
+    const struct conf_directive *directive = conf_first(reading->table);
 
-    for (size_t i = 0; table[i].name; i++) {
-        if (strcmp(table[i].name, words[0]) != 0)
+    for (size_t i = 0; directive; directive = conf_next(directive), i++) {
+        if (strcmp(directive->name, words[0]) != 0)
             continue;
         for (size_t j = 1; j < count; j++)
             put_instance(words[j], reading->instance);
-        return note_place(reading, i, place, error) &&
-               set_values(&table[i], words + 1, count - 1, reading->values, error);
+        return note_place(reading, directive, i, place, error) &&
+               set_values(directive, words + 1, count - 1, reading->values, error);
     }
     return error_set(error, ERROR_CONF, "unknown directive \"%.60s\", did you mean \"%s\"?",
-                     words[0], find_nearest(table, words[0]));
+                     words[0], find_nearest(reading->table, words[0]));
 }
 
 /* --- Lines and files ----------------------------------------------------------------- */
@@ -441,10 +451,11 @@ static bool read_lines(struct reading *reading, struct str text, struct place pl
 static bool start_reading(struct reading *reading, struct str text, struct place place,
                           struct error *error)
 {
+    const struct conf_directive *directive = conf_first(reading->table);
     size_t count = 0;
     bool ok;
 
-    while (reading->table[count].name)
+    for (; directive; directive = conf_next(directive))
         count++;
     reading->seen = calloc(count + 1, sizeof *reading->seen);
     if (!reading->seen)
@@ -497,7 +508,7 @@ bool conf_set_defaults(const struct conf_directive *table, void *values, struct 
 {
     struct error cause;
 
-    for (; table->name; table++) {
+    for (table = conf_first(table); table; table = conf_next(table)) {
         if (!set_default(table, values, &cause))
             return error_set(error, cause.code, "wrong default: %s", cause.message);
     }
@@ -506,6 +517,6 @@ bool conf_set_defaults(const struct conf_directive *table, void *values, struct 
 
 void conf_clear(const struct conf_directive *table, void *values)
 {
-    for (; table->name; table++)
+    for (table = conf_first(table); table; table = conf_next(table))
         conf_value_clear(table, values);
 }

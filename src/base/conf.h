@@ -34,7 +34,8 @@ struct conf_list {
 };
 
 struct conf_directive {
-    const char *name; /* the table ends with NULL */
+    const char *name; /* the table ends with NULL, or goes on in more */
+    const struct conf_directive *more;
     enum conf_type type;
     size_t offset;              /* of the field in the program's struct */
     const char *fallback;       /* the default as a user would write it; "" for none */
@@ -47,6 +48,10 @@ struct conf_directive {
     const char *values; /* for the reference: "ADDRESS:PORT | unix:PATH ..." or "SIZE" */
     const char *help;   /* one to three sentences for the reference */
 };
+
+/* The first directive of a table, and those that follow it; NULL: that was the last. */
+const struct conf_directive *conf_first(const struct conf_directive *table);
+const struct conf_directive *conf_next(const struct conf_directive *directive);
 
 /* Sets every field to its default; the struct is all-zero before. Fails only for want of memory
  * or when the table itself is wrong. */

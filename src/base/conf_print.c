@@ -97,7 +97,7 @@ static void print_value(const struct conf_directive *directive, const void *valu
 
 void conf_print_values(const struct conf_directive *table, const void *values, struct buf *out)
 {
-    for (; table->name; table++)
+    for (table = conf_first(table); table; table = conf_next(table))
         print_value(table, values, out);
 }
 
@@ -164,7 +164,9 @@ void conf_print_reference(const struct conf_directive *table, struct buf *out)
 {
     struct buf values = {0};
 
-    for (const struct conf_directive *directive = table; directive->name; directive++) {
+    const struct conf_directive *directive = conf_first(table);
+
+    for (; directive; directive = conf_next(directive)) {
         buf_reset(&values);
         describe_values(directive, &values);
         if (directive != table)

@@ -52,13 +52,13 @@ END_TEST
 /* The fields stand one after the other; a row that points at another's is a slip of the table. */
 START_TEST(test_directives_have_names_helps_and_places_of_their_own)
 {
-    for (const struct conf_directive *a = directives; a->name; a++) {
+    for (const struct conf_directive *a = conf_first(directives); a; a = conf_next(a)) {
         ck_assert_msg(a->help && a->help[strlen(a->help) - 1] == '.', "%s", a->name);
         ck_assert_msg(a->offset < sizeof settings, "%s", a->name);
         ck_assert_msg(a->most == 0 || a->least < a->most, "%s", a->name);
         for (const char *at = a->name; *at; at++)
             ck_assert_msg(islower((unsigned char)*at) || *at == '_', "%s", a->name);
-        for (const struct conf_directive *b = directives; b != a; b++) {
+        for (const struct conf_directive *b = conf_first(directives); b != a; b = conf_next(b)) {
             ck_assert_str_ne(a->name, b->name);
             ck_assert_msg(a->offset != b->offset, "%s and %s", a->name, b->name);
         }
