@@ -30,9 +30,12 @@ enum error_code {
     ERROR_METHOD,    /* the address exists, the method does not */
     ERROR_SEQ_OLD,   /* a client repeats a number that it has long passed */
     ERROR_TOO_LARGE, /* a configured limit; the message names it */
-    ERROR_TOO_OFTEN, /* this client, or this user: wait */
-    ERROR_QUOTA,     /* the user's or the collection's share is used up */
-    ERROR_NO_SPACE,  /* the disk is full */
+    ERROR_HEAD_TOO_LARGE,
+    ERROR_TOO_SLOW,    /* the client: its request did not come in time */
+    ERROR_EXPECTATION, /* the client demands what is not done here */
+    ERROR_TOO_OFTEN,   /* this client, or this user: wait */
+    ERROR_QUOTA,       /* the user's or the collection's share is used up */
+    ERROR_NO_SPACE,    /* the disk is full */
     ERROR_NO_MEMORY,
     ERROR_BUSY, /* overloaded, draining: try later */
     ERROR_IO,

@@ -49,7 +49,7 @@ static void put_text(const struct request *request, const struct buf *target, si
 {
     buf_append_text(out, request->peer);
     buf_append_byte(out, ' ');
-    buf_append_text(out, request->method_name);
+    buf_append_text(out, request->head.method_name);
     buf_append_byte(out, ' ');
     buf_append(out, buf_str(target));
     buf_append_byte(out, ' ');
@@ -76,7 +76,7 @@ static void put_json(const struct request *request, const struct buf *target, si
     reply_put_id(request, &id);
     json_write_name(out, "peer");
     json_write_string(out, str_of(request->peer));
-    json_write_string_member(out, "method", str_of(request->method_name));
+    json_write_string_member(out, "method", str_of(request->head.method_name));
     json_write_string_member(out, "target", buf_str(target));
     json_write_u64_member(out, "status", (uint64_t)request->reply.status);
     json_write_u64_member(out, "bytes", length);

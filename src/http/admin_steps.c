@@ -217,7 +217,7 @@ const struct step_entry status_steps[] = {STEP(answer_status), {0}};
 
 static enum step refuse_pages(struct task *task)
 {
-    if (request_of(task)->origin_text.data)
+    if (request_of(task)->head.origin.data)
         return task_fail(task, ERROR_FORBIDDEN, "pages in a browser may not do this");
     return STEP_NEXT;
 }

@@ -1,6 +1,7 @@
 /* The steps of POST /verify: an assertion for a token (docs/protocol.md, "Logging in"). */
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/body.h"
 #include "http/form.h"
 #include "http/routes.h"
 
@@ -21,6 +22,11 @@ static enum step admit(struct task *task)
                : STEP_FAIL;
 }
 
+static enum step await_login(struct task *task)
+{
+    return body_await_all(request_of(task), LOGIN_MOST, task);
+}
+
 static enum step read_login(struct task *task)
 {
     struct request *request = request_of(task);
@@ -32,7 +38,7 @@ static enum step read_login(struct task *task)
                                         {"audience", &request->login->audience, false},
                                         {"nonce", &request->login->nonce, true},
                                         {0}};
-    return form_read(request, LOGIN_MOST, fields, &task->error) ? STEP_NEXT : STEP_FAIL;
+    return form_read(request, fields, &task->error) ? STEP_NEXT : STEP_FAIL;
 }
 
 static enum step log_in(struct task *task)
@@ -71,8 +77,9 @@ static enum step end_login(struct task *task)
     return STEP_DONE;
 }
 
-const struct step_entry verify_steps[] = {STEP(admit),       STEP(read_login), STEP(log_in),
-                                          STEP(count_login), STEP(end_login),  {0}};
+const struct step_entry verify_steps[] = {STEP(admit),  STEP(await_login), STEP(read_login),
+                                          STEP(log_in), STEP(count_login), STEP(end_login),
+                                          {0}};
 
 /* --- POST /logout, POST /logout/everywhere ---------------------------------------------------- */
 
@@ -85,8 +92,8 @@ static bool find_session(struct request *request, struct error *error)
 {
     const struct credentials credentials = {
         .query_token = request->query.auth,
-        .authorization = request->authorization,
-        .trusted_user = request->trusted_user,
+        .authorization = request->head.authorization,
+        .trusted_user = request->head.trusted_user,
         .peer = request->peer,
     };
     bool by_proxy;

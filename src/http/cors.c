@@ -35,7 +35,7 @@ static enum cors_rule rule_of(const struct request *request)
     if (address_is_meant(request->path))
         return CORS_COLLECTION;
     /* A preflight does not say what will be asked; the answer to the request itself decides. */
-    return request->method == METHOD_OPTIONS ? CORS_ANYBODY : CORS_NONE;
+    return request->head.method == METHOD_OPTIONS ? CORS_ANYBODY : CORS_NONE;
 }
 
 void cors_decide(struct request *request)
@@ -43,7 +43,7 @@ void cors_decide(struct request *request)
     struct origin origin;
     struct error error;
 
-    if (!request->origin_text.data || !origin_parse(&origin, request->origin_text, &error))
+    if (!request->head.origin.data || !origin_parse(&origin, request->head.origin, &error))
         return;
     enum cors_rule rule = rule_of(request);
     bool at_home = rule == CORS_COLLECTION && is_of_domain(request->path, origin.host);
@@ -66,7 +66,7 @@ void cors_put_headers(const struct request *request, struct buf *out)
     if (!request->origin_allowed)
         return;
     buf_append(out, STR("Access-Control-Allow-Origin: "));
-    buf_append(out, request->origin_text);
+    buf_append(out, request->head.origin);
     if (request->origin_credentials)
         buf_append(out, STR("\r\nAccess-Control-Allow-Credentials: true"));
     if (request->reply.preflight)

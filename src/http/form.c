@@ -2,7 +2,7 @@
 
 #include "base/json_read.h"
 #include "base/percent.h"
-#include "http/connection.h"
+#include "http/body.h"
 
 enum { JSON_DEPTH = 4 };
 
@@ -61,16 +61,13 @@ static bool take_event(void *context, enum json_event event, unsigned depth, str
     return true;
 }
 
-bool form_read(const struct request *request, size_t most, const struct form_field *fields,
-               struct error *error)
+bool form_read(const struct request *request, const struct form_field *fields, struct error *error)
 {
-    struct str body = connection_body(request, most + 1);
+    struct str body = body_bytes(request, (size_t)request->head.body_length);
     struct str type =
-        str_slice(request->content_type, 0, str_find_byte(request->content_type, ';'));
+        str_slice(request->head.content_type, 0, str_find_byte(request->head.content_type, ';'));
     struct reading reading = {.fields = fields, .error = error};
 
-    if (body.length > most)
-        return error_set(error, ERROR_TOO_LARGE, "this has at most %zu bytes", most);
     bool is_json = str_equals_nocase(str_trim(type), STR("application/json"));
     if (!(is_json ? json_read_text(body, JSON_DEPTH, take_event, &reading, error)
                   : take_form(fields, body, error)))

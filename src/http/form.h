@@ -10,9 +10,9 @@ struct form_field {
     bool may_lack; /* else it has to be there, and not be empty */
 };
 
-/* Reads the fields of the list, which are empty before, and leaves others out.
- * ERROR_TOO_LARGE, ERROR_BAD_REQUEST, ERROR_BAD_JSON. */
-MUST_CHECK bool form_read(const struct request *request, size_t most,
-                          const struct form_field *fields, struct error *error);
+/* Reads the fields of the list, which are empty before, and leaves others out. All of the body is
+ * there (body_await_all). ERROR_BAD_REQUEST, ERROR_BAD_JSON. */
+MUST_CHECK bool form_read(const struct request *request, const struct form_field *fields,
+                          struct error *error);
 
 #endif

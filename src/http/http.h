@@ -19,6 +19,8 @@
 #include "sync/limits.h"
 #include "sync/stream.h"
 
+struct connection;
+struct event;
 struct evhttp;
 struct request;
 struct route;
@@ -33,7 +35,8 @@ struct http_settings {
     size_t allow_origin_count;
     uint64_t max_connections;
     uint64_t max_header_bytes;
-    uint64_t idle_timeout_ms;
+    uint64_t max_body_memory; /* bytes of bodies that are held at once */
+    uint64_t idle_timeout_ms, header_timeout_ms, transfer_timeout_ms;
     uint64_t poll_time_s;  /* X-Sync-Poll-Time; 0: none */
     struct str public_url; /* where clients find the server; empty: where they asked */
     bool access_log;
@@ -70,7 +73,7 @@ struct http_stats {
     uint64_t latency_us_total;
     uint64_t bytes_in, bytes_out; /* bodies */
     uint64_t objects_in, objects_out;
-    uint64_t refused_logins, accept_failures, refused_connections;
+    uint64_t refused_logins, accept_failures, refused_connections, slow_readers;
     uint64_t mails_sent, mails_refused, mails_failed;
 };
 
@@ -81,6 +84,14 @@ struct http {
     struct http_services services;
     const struct route *routes;
     struct evhttp *evhttp;
+    /* See connection.c. */
+    struct list connections, fresh; /* of struct connection; fresh: accepted in this turn */
+    size_t open_count;              /* both */
+    struct deferred adopt;
+    struct connection *handed; /* whose request evhttp gets to see next */
+    struct event *sweep;       /* looks for deadlines while there are connections */
+    uint64_t swept_ms;         /* monotonic clock */
+    uint64_t body_memory;      /* reserved for bodies of requests under way */
     struct http_listener {
         struct http *http;
         void *bound;                /* struct evhttp_bound_socket */
@@ -117,12 +128,8 @@ MUST_CHECK bool http_check_listen(const char *where, struct error *error);
 /* True if where can be reached from this machine only. */
 bool http_listen_is_local(const char *where);
 
-/* Applies settings that evhttp keeps by itself (limits, timeouts); after http_open and each reload.
- */
-void http_apply_settings(struct http *http);
-
-/* Bytes of the longest body that is read at all. */
-uint64_t http_body_most(const struct http *http);
+/* There are connections whose deadlines have to be looked at. */
+void http_start_sweeping(struct http *http);
 
 /* Takes no new connections, ends held reads, asks clients to close. Requests under way go on. */
 void http_drain(struct http *http);

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
@@ -19,10 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum {
-    BACKLOG = 1024,
-    UNREAD_SLACK = 64 * 1024, /* bytes that may lie unread beside a request */
-};
+enum { BACKLOG = 1024 };
 
 /* How long nothing is accepted when descriptors have run out. */
 static const struct timeval pause_time = {0, 100000};
@@ -132,49 +128,20 @@ static void on_accept_error(struct evconnlistener *evconnlistener, void *evhttp)
     }
 }
 
-/* Descriptors are handed out lowest first. So if the next one would be number N, at least N are in
- * use, and as long as nothing is accepted then, no more than N are: one cheap call counts them. */
-static bool has_reached(uint64_t most)
-{
-    int next = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-
-    if (next < 0)
-        return true;
-    close(next);
-    return (uint64_t)next >= most;
-}
-
 /* The admin face is for telling what is wrong just then. */
 static bool is_full(const struct http *http)
 {
     return http == http->services.public_face &&
-           has_reached(http->services.settings->max_connections);
+           http->open_count >= http->services.settings->max_connections;
 }
 
-/* While it sends an answer the library reads on into memory what nobody will look at before the
- * answer has left: whoever does not read his answer could fill it all, were there no limit. It is
- * that of a request, for the library takes headers and body only when they are complete. */
-static struct bufferevent *new_connection(const struct http *http, struct event_base *base)
+void listener_look(struct http *http)
 {
-    uint64_t most = http->services.settings->max_header_bytes + http_body_most(http);
-    struct bufferevent *connection = bufferevent_socket_new(base, -1, 0);
-
-    if (connection)
-        bufferevent_setwatermark(connection, EV_READ, 0, (size_t)most + UNREAD_SLACK);
-    return connection;
-}
-
-struct bufferevent *listener_count_connection(struct event_base *base, void *arg)
-{
-    struct http *http = arg;
-
-    http->connection_count++;
-    if (is_full(http)) {
-        http->stats.refused_connections++;
-        for (size_t i = 0; i < http->listener_count; i++)
-            pause_accepting(&http->listeners[i]);
-    }
-    return new_connection(http, base);
+    if (!is_full(http))
+        return;
+    http->stats.refused_connections++;
+    for (size_t i = 0; i < http->listener_count; i++)
+        pause_accepting(&http->listeners[i]);
 }
 
 /* Not while there are still as many as there may be: each time one more would be accepted. */

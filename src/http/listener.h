@@ -5,11 +5,8 @@
 
 #include "http/http.h"
 
-struct bufferevent;
-struct event_base;
-
-/* evhttp asks for a bufferevent for each connection; that is where connections are counted. */
-struct bufferevent *listener_count_connection(struct event_base *base, void *http);
+/* One more connection is open: stops accepting for a while if there may be no more. */
+void listener_look(struct http *http);
 
 /* Closes all, removes socket files. Harmless twice. */
 void listener_close_all(struct http *http);

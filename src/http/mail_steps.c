@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/log.h"
-#include "http/connection.h"
+#include "http/body.h"
 #include "http/form.h"
 #include "http/mail_page.h"
 #include "http/routes.h"
@@ -30,8 +30,8 @@ static struct str find_link(const struct request *request)
 /* Whatever looks at links for safety's sake does not press buttons. */
 static bool is_button_pressed(const struct request *request)
 {
-    return request->method == METHOD_POST &&
-           str_equals(connection_body(request, BUTTON_MOST), STR("show=code"));
+    return request->head.method == METHOD_POST &&
+           str_equals(body_bytes(request, BUTTON_MOST), STR("show=code"));
 }
 
 static enum step answer_page(struct request *request, struct str link)
@@ -69,6 +69,11 @@ const struct step_entry mail_page_steps[] = {STEP(show_page), {0}};
 
 /* --- A code ----------------------------------------------------------------------------------- */
 
+static enum step await_wish(struct task *task)
+{
+    return body_await_all(request_of(task), WISH_MOST, task);
+}
+
 static enum step press_button(struct task *task)
 {
     struct request *request = request_of(task);
@@ -83,13 +88,13 @@ static bool check_origin(const struct request *request, struct str audience, str
     struct origin origin, site;
     struct error cause;
 
-    if (!request->origin_text.data || request->origin_credentials)
+    if (!request->head.origin.data || request->origin_credentials)
         return true;
-    return (origin_parse(&origin, request->origin_text, &cause) &&
+    return (origin_parse(&origin, request->head.origin, &cause) &&
             origin_parse(&site, audience, &cause) &&
             str_equals(str_of(origin.text), str_of(site.text))) ||
            error_set(error, ERROR_FORBIDDEN, "pages of %.*s may not ask for codes for %.*s",
-                     STR_ARG(str_slice(request->origin_text, 0, 80)),
+                     STR_ARG(str_slice(request->head.origin, 0, 80)),
                      STR_ARG(str_slice(audience, 0, 80)));
 }
 
@@ -103,7 +108,7 @@ static enum step read_wish(struct task *task)
     const struct form_field fields[] = {{"email", &request->wish->email, false},
                                         {"audience", &request->wish->audience, false},
                                         {0}};
-    return form_read(request, WISH_MOST, fields, &task->error) &&
+    return form_read(request, fields, &task->error) &&
                    check_origin(request, buf_str(&request->wish->audience), &task->error)
                ? STEP_NEXT
                : STEP_FAIL;
@@ -158,5 +163,5 @@ static enum step answer_wish(struct task *task)
     return STEP_DONE;
 }
 
-const struct step_entry mail_code_steps[] = {
-    STEP(press_button), STEP(read_wish), STEP(send_code), STEP(answer_wish), {0}};
+const struct step_entry mail_code_steps[] = {STEP(await_wish), STEP(press_button), STEP(read_wish),
+                                             STEP(send_code),  STEP(answer_wish),  {0}};

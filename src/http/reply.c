@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/json_write.h"
-#include "http/connection.h"
 #include "http/cors.h"
+#include "http/send.h"
 
 #include <time.h>
 
@@ -29,6 +29,9 @@ static const struct {
     [ERROR_METHOD] = {405, 0},
     [ERROR_SEQ_OLD] = {409, 0},
     [ERROR_TOO_LARGE] = {413, 0},
+    [ERROR_HEAD_TOO_LARGE] = {431, 0},
+    [ERROR_TOO_SLOW] = {408, 0},
+    [ERROR_EXPECTATION] = {417, 0},
     [ERROR_TOO_OFTEN] = {429, BUSY_RETRY_S},
     [ERROR_QUOTA] = {507, 0},
     [ERROR_NO_SPACE] = {507, DISK_RETRY_S},
@@ -117,7 +120,7 @@ static void put_rare_headers(const struct request *request, struct buf *out)
     if (reply->status == 401)
         put_line(out, STR("WWW-Authenticate: "), "Bearer");
     /* The library gives a length to what it sends; to a HEAD nothing is sent. */
-    if (request->method == METHOD_HEAD && reply_body_length(request) > 0)
+    if (request->head.method == METHOD_HEAD && reply_body_length(request) > 0)
         put_number_line(out, STR("Content-Length: "), reply_body_length(request));
 }
 
@@ -164,6 +167,6 @@ void reply_send(struct request *request)
 
     (void)buf_reserve(&headers, HEADERS_SIZE);
     put_headers(request, &headers);
-    connection_send(request, "Date", &headers);
+    send_reply(request, "Date", &headers);
     buf_clear(&headers);
 }

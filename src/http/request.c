@@ -36,10 +36,11 @@ static const struct task_kind preflight_kind = {"preflight", preflight_steps, re
 static bool split_target(struct request *request)
 {
     struct str base = request->http->services.settings->base_path;
-    size_t mark = str_find_byte(request->uri, '?');
+    struct str target = request->head.target;
+    size_t mark = str_find_byte(target, '?');
 
-    request->path = str_slice(request->uri, 0, mark);
-    request->query_text = str_slice(request->uri, mark + 1, request->uri.length);
+    request->path = str_slice(target, 0, mark);
+    request->query_text = str_slice(target, mark + 1, target.length);
     if (base.length == 0)
         return true;
     if (!str_starts_with(request->path, base))
@@ -61,7 +62,7 @@ static const struct task_kind *choose_kind(struct request *request)
         return &refuse_kind;
     if (!query_parse(&request->query, request->query_text, &request->query_error))
         query_clear(&request->query);
-    if (request->method == METHOD_OPTIONS && cors_has_preflight(http->routes))
+    if (request->head.method == METHOD_OPTIONS && cors_has_preflight(http->routes))
         return &preflight_kind;
     request->route = routes_find(http->routes, request, &allowed, &request->refusal);
     if (request->route)
@@ -82,7 +83,6 @@ void request_start(struct request *request)
     request->reply.status = 200;
     const struct task_kind *kind = choose_kind(request);
     cors_decide(request);
-    connection_hold(request);
     task_start(&request->task, http->services.loop, kind);
 }
 
@@ -121,9 +121,15 @@ static void keep_or_free(struct request *request)
     http->spare_count++;
 }
 
+void request_forget(struct request *request)
+{
+    connection_release(request);
+    keep_or_free(request);
+}
+
 static void free_request(struct request *request)
 {
-    connection_forget_hangup(request);
+    connection_unpark(request);
     watch_end(&request->watch);
     append_free(&request->append_wait.append);
     pull_clear(&request->pull);
@@ -152,7 +158,7 @@ void request_ended(struct task *task)
 
     if (task->error.code != ERROR_NONE)
         reply_put_error(request, &task->error);
-    size_t length = request->method == METHOD_HEAD ? 0 : reply_body_length(request);
+    size_t length = request->head.method == METHOD_HEAD ? 0 : reply_body_length(request);
     if (!request->gone)
         reply_send(request);
     access_log_write(request, length);
@@ -161,7 +167,7 @@ void request_ended(struct task *task)
 
 void request_find_client(const struct request *request, char client[ACCESS_CLIENT_SIZE])
 {
-    access_find_client(request->http->services.access, request->peer, request->forwarded_for,
+    access_find_client(request->http->services.access, request->peer, request->head.forwarded_for,
                        client);
 }
 
@@ -186,20 +192,20 @@ enum step request_check_access(struct task *task)
     struct request *request = request_of(task);
     const struct credentials credentials = {
         .query_token = request->query.auth,
-        .authorization = request->authorization,
-        .trusted_user = request->trusted_user,
+        .authorization = request->head.authorization,
+        .trusted_user = request->head.trusted_user,
         .peer = request->peer,
     };
     bool by_proxy = false;
 
-    if (request->trusted_user_twice)
+    if (request->head.trusted_user_twice)
         return task_fail(task, ERROR_BAD_REQUEST, "the proxy's user header is given twice");
     if (!access_check(request->http->services.access, &credentials, &request->address,
                       clock_unix_seconds(), &by_proxy, NULL, &task->error))
         return STEP_FAIL;
-    if (by_proxy && request->method == METHOD_POST && request->origin_text.data &&
+    if (by_proxy && request->head.method == METHOD_POST && request->head.origin.data &&
         !request->origin_allowed)
         return task_fail(task, ERROR_FORBIDDEN, "pages of %.*s may not change this collection",
-                         STR_ARG(request->origin_text));
+                         STR_ARG(request->head.origin));
     return STEP_NEXT;
 }

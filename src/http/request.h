@@ -1,13 +1,14 @@
 /* request.h - one HTTP request on its way through the program, from its birth in connection.c to
- * the reply that goes out through there.
+ * the reply that goes out through send.c.
  *
- * It owns or borrows all that its steps need. Borrowed slices point into evhttp's request and are
- * valid until the reply is sent. */
+ * It owns or borrows all that its steps need. Borrowed slices point into what its connection keeps
+ * of the head and are valid until the reply is sent. */
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
 
 #include "auth/mail_login.h"
 #include "auth/origin.h"
+#include "http/head.h"
 #include "http/http.h"
 #include "http/site.h"
 #include "sync/append.h"
@@ -16,15 +17,6 @@
 #include "sync/watch.h"
 
 struct evhttp_request;
-
-/* Bits, so that a route can name several. */
-enum method {
-    METHOD_GET = 1,
-    METHOD_HEAD = 2,
-    METHOD_POST = 4,
-    METHOD_OPTIONS = 8,
-    METHOD_OTHER = 16,
-};
 
 /* Who may read an answer from another origin. */
 enum cors_rule {
@@ -55,19 +47,15 @@ struct request {
     struct task task;
     struct http *http;
     struct list on_http;
-    struct evhttp_request *evhttp;
-    bool gone;                 /* the connection broke: no reply can be sent */
-    bool owns_evhttp;          /* then evhttp may leave its request to us */
-    const struct route *route; /* NULL: none matched */
+    struct connection *connection; /* NULL: it broke */
+    struct evhttp_request *evhttp; /* NULL: not from there yet */
+    bool gone;                     /* the connection broke: no reply can be sent */
+    const struct route *route;     /* NULL: none matched */
 
     /* What was asked. */
-    enum method method;
-    const char *method_name;
-    struct str uri, path, query_text; /* path without base_path; still coded */
-    struct str origin_text, authorization, trusted_user, content_type, if_none_match, user_agent;
-    struct str host, forwarded_for; /* the last line, if there are several */
-    bool trusted_user_twice;
-    size_t body_length;
+    struct request_head head;
+    struct str path, query_text; /* of the target; path without base_path; still coded */
+    uint64_t body_memory;        /* see body_reserve */
     char peer[64];
     uint64_t id, started_us;
 
@@ -83,7 +71,6 @@ struct request {
     bool names_no_collection; /* the answer to a POST has to tell the id */
     struct pull pull;
     struct watch watch;
-    struct event *hangup; /* while held: the client has gone or sends more */
     struct listing listing;
     struct login_attempt *login;      /* on the heap; NULL: none */
     struct logout *logout;            /* on the heap; NULL: none */
@@ -111,6 +98,9 @@ struct request *request_new(struct http *http);
 /* connection.c calls it for each request, with what was asked filled in: finds the route and starts
  * its steps. The request may be freed when this returns. */
 void request_start(struct request *request);
+
+/* Instead of that, for one that will never be started. */
+void request_forget(struct request *request);
 
 /* `ended` of every route's task kind: completes the reply, sends it, logs it, frees the request. */
 void request_ended(struct task *task);

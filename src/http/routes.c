@@ -160,7 +160,7 @@ const struct route *routes_find(const struct route *table, struct request *reque
         if (pattern == ROUTE_COLLECTION && route->deletes != request->query.deletes)
             continue;
         *allowed |= route->methods;
-        if (!(route->methods & request->method))
+        if (!(route->methods & request->head.method))
             continue;
         if (pattern != ROUTE_COLLECTION || !is_reserved(&request->address))
             return route;
@@ -168,7 +168,7 @@ const struct route *routes_find(const struct route *table, struct request *reque
         return NULL;
     }
     if (*allowed)
-        error_set(error, ERROR_METHOD, "%s is not possible here, %s is", request->method_name,
+        error_set(error, ERROR_METHOD, "%s is not possible here, %s is", request->head.method_name,
                   routes_method_names(*allowed));
     else
         error_set(error, ERROR_NOT_FOUND, "there is nothing at %.*s", STR_ARG(request->path));

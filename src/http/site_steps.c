@@ -28,7 +28,7 @@ static enum step answer_content(struct request *request, struct site_content *co
 
     reply->cache = REPLY_REVALIDATE;
     memcpy(reply->etag, content->etag, sizeof reply->etag);
-    if (names_etag(request->if_none_match, content->etag)) {
+    if (names_etag(request->head.if_none_match, content->etag)) {
         reply->status = 304;
         return STEP_DONE;
     }
@@ -50,7 +50,7 @@ static bool put_base_url(const struct request *request, struct buf *out, struct 
         return buf_ok(out, error);
     }
     buf_append(out, STR("http://"));
-    buf_append(out, request->host);
+    buf_append(out, request->head.host);
     if (!buf_ok(out, error))
         return false;
     if (!origin_parse(&origin, buf_str(out), &cause))

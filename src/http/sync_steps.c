@@ -1,6 +1,7 @@
 /* The steps of reading, appending, deleting and listing: what a request for a collection goes
  * through, in order. docs/protocol.md says what each answer means. */
 #include "base/json_write.h"
+#include "http/body.h"
 #include "http/connection.h"
 #include "http/routes.h"
 
@@ -32,7 +33,7 @@ static enum step wait_for_news(struct task *task)
     if (wait_ms == 0 || request->http->draining || connection_has_more(request) ||
         !pull_is_idle(request->stream, &request->query))
         return STEP_NEXT;
-    connection_watch_hangup(request);
+    connection_park(request);
     return watch_start(&request->watch, request->stream, &request->query, wait_ms, task);
 }
 
@@ -48,7 +49,7 @@ static enum step begin_pull(struct task *task)
 {
     struct request *request = request_of(task);
 
-    connection_forget_hangup(request);
+    connection_unpark(request);
     prepare_pull(request, false);
     return STEP_NEXT;
 }
@@ -78,14 +79,17 @@ const struct step_entry read_steps[] = {
     STEP(pull_objects),        STEP(answer_pull),          {0},
 };
 
-/* The body, a piece a turn, so that a large one holds nobody up. */
+/* The body, as it comes, a piece a turn, so that a large one holds nobody up. */
 static enum step open_objects(struct task *task)
 {
     struct request *request = request_of(task);
 
-    request->http->stats.bytes_in += request->body_length;
-    return objects_open(&request->objects, request->http->services.limits, request->body_length,
-                        &task->error)
+    if (!body_reserve(request, request->head.body_length, &task->error))
+        return STEP_FAIL;
+
+    request->http->stats.bytes_in += request->head.body_length;
+    return objects_open(&request->objects, request->http->services.limits,
+                        request->head.body_length, &task->error)
                ? STEP_NEXT
                : STEP_FAIL;
 }
@@ -93,12 +97,15 @@ static enum step open_objects(struct task *task)
 static enum step read_objects(struct task *task)
 {
     struct request *request = request_of(task);
-    struct str piece = connection_body(request, OBJECTS_PIECE);
+    enum step outcome = body_await(request, OBJECTS_PIECE, task);
 
+    if (outcome != STEP_NEXT)
+        return outcome;
+    struct str piece = body_bytes(request, OBJECTS_PIECE);
     if (!objects_feed(&request->objects, piece, &task->error))
         return STEP_FAIL;
-    connection_drop_body(request, piece.length);
-    if (connection_body(request, 1).length > 0)
+    body_drop(request, piece.length);
+    if (piece.length > 0 && body_has_more(request))
         return STEP_YIELD;
     if (!objects_finish(&request->objects, &task->error))
         return STEP_FAIL;
@@ -229,16 +236,18 @@ const struct step_entry append_steps[] = {
     {0},
 };
 
+static enum step await_reason(struct task *task)
+{
+    return body_await_all(request_of(task), REASON_MOST, task);
+}
+
 /* One JSON object; stored compact, as all that clients send. */
 static enum step delete_collection(struct task *task)
 {
     struct request *request = request_of(task);
-    struct str body = connection_body(request, REASON_MOST + 1);
+    struct str body = body_bytes(request, REASON_MOST);
     struct buf reason = {0};
 
-    if (body.length > REASON_MOST)
-        return task_fail(task, ERROR_TOO_LARGE, "the reason of a deletion has at most %d bytes",
-                         REASON_MOST);
     if (!objects_read_reason(body, request->http->services.limits, &reason, &task->error)) {
         buf_clear(&reason);
         return STEP_FAIL;
@@ -261,8 +270,13 @@ static enum step answer_deletion(struct task *task)
 }
 
 const struct step_entry delete_steps[] = {
-    STEP(request_check_query), STEP(request_check_access), STEP(find_stream),
-    STEP(delete_collection),   STEP(answer_deletion),      {0},
+    STEP(request_check_query),
+    STEP(request_check_access),
+    STEP(await_reason),
+    STEP(find_stream),
+    STEP(delete_collection),
+    STEP(answer_deletion),
+    {0},
 };
 
 static enum step list_buckets(struct task *task)

@@ -8,7 +8,8 @@
 static struct request request_for(enum method method, const char *name, const char *path,
                                   bool deletes)
 {
-    struct request request = {.method = method, .method_name = name, .path = str_of(path)};
+    struct request request = {.head = {.method = method, .method_name = name},
+                              .path = str_of(path)};
 
     request.query.deletes = deletes;
     return request;

@@ -60,7 +60,10 @@ void wire_open(struct wire *wire)
                                        .durability = "always",
                                        .max_connections = 1000,
                                        .max_header_bytes = 16384,
-                                       .idle_timeout_ms = 10000}};
+                                       .max_body_memory = 1 << 20,
+                                       .idle_timeout_ms = 10000,
+                                       .header_timeout_ms = 10000,
+                                       .transfer_timeout_ms = 10000}};
     wire->committer.sound = true;
     ck_assert(loop_open(&wire->loop, &error));
     wire->loop.turn_ended = read_answer;

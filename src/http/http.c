@@ -1,0 +1,98 @@
+#include "http/http.h"
+
+#include "base/clock.h"
+#include "http/connection.h"
+#include "http/deadline.h"
+#include "http/listener.h"
+
+#include <event2/event.h>
+#include <event2/http.h>
+#include <stdlib.h>
+
+/* How exact deadlines are. */
+static const struct timeval sweep_time = {0, 500000};
+
+static void on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+    struct http *http = arg;
+
+    (void)fd;
+    (void)what;
+    deadline_sweep(http);
+    if (!list_is_empty(&http->connections))
+        (void)event_add(http->sweep, &sweep_time);
+}
+
+void http_start_sweeping(struct http *http)
+{
+    if (event_pending(http->sweep, EV_TIMEOUT, NULL))
+        return;
+    http->swept_ms = clock_monotonic_ms();
+    (void)event_add(http->sweep, &sweep_time);
+}
+
+static bool make_events(struct http *http, struct error *error)
+{
+    http->evhttp = evhttp_new(http->services.loop->base);
+    http->sweep = event_new(http->services.loop->base, -1, 0, on_sweep, http);
+    return (http->evhttp && http->sweep) ||
+           error_set(error, ERROR_NO_MEMORY, "out of memory for HTTP");
+}
+
+bool http_open(struct http *http, const struct http_services *services, const struct route *routes,
+               struct error *error)
+{
+    *http = (struct http){.services = *services, .routes = routes};
+    list_init(&http->requests);
+    list_init(&http->spares);
+    list_init(&http->fresh);
+    list_init(&http->connections);
+    deferred_init(&http->adopt, connection_adopt_fresh);
+    if (!crypto_random(&http->id_prefix, sizeof http->id_prefix, error))
+        return false;
+    if (!make_events(http, error)) {
+        http_close(http);
+        return false;
+    }
+    evhttp_set_default_content_type(http->evhttp, NULL);
+    evhttp_set_gencb(http->evhttp, connection_take_request, http);
+    evhttp_set_bevcb(http->evhttp, connection_accept, http);
+    /* It sees only what connection.c tells it; unless that is out of memory, and then there shall
+     * be no more than this. */
+    evhttp_set_max_headers_size(http->evhttp, 4096);
+    evhttp_set_max_body_size(http->evhttp, 0);
+    return true;
+}
+
+void http_drain(struct http *http)
+{
+    struct list *node, *after;
+
+    http->draining = true;
+    listener_close_all(http);
+    list_for_each_safe (node, after, &http->requests)
+        watch_end(&OWNER_OF(node, struct request, on_http)->watch);
+}
+
+void http_close(struct http *http)
+{
+    if (!http->requests.next)
+        return;
+    listener_close_all(http);
+    while (!list_is_empty(&http->requests))
+        task_cancel(&OWNER_OF(http->requests.next, struct request, on_http)->task);
+    deferred_cancel(&http->adopt);
+    if (http->evhttp)
+        evhttp_free(http->evhttp);
+    http->evhttp = NULL;
+    connection_forget_fresh(http);
+    if (http->sweep)
+        event_free(http->sweep);
+    http->sweep = NULL;
+    while (!list_is_empty(&http->spares)) {
+        struct list *spare = http->spares.next;
+
+        list_remove(spare);
+        free(OWNER_OF(spare, struct request, on_http));
+    }
+}
