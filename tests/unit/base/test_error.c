@@ -102,11 +102,11 @@ END_TEST
 
 /* They are part of the protocol. */
 static const char *const names[ERROR_COUNT] = {
-    "none",        "bad_request",  "bad_path",  "bad_parameter",  "bad_json",
-    "bad_objects", "unauthorized", "forbidden", "not_found",      "method_not_allowed",
-    "seq_old",     "too_large",    "too_often", "quota_exceeded", "no_space",
-    "no_memory",   "busy",         "io",        "damaged",        "timeout",
-    "cancelled",   "conf",
+    "none",        "bad_request",    "bad_path",          "bad_parameter",   "bad_json",
+    "bad_objects", "unauthorized",   "forbidden",         "not_found",       "method_not_allowed",
+    "seq_old",     "too_large",      "headers_too_large", "request_timeout", "expectation_failed",
+    "too_often",   "quota_exceeded", "no_space",          "no_memory",       "busy",
+    "io",          "damaged",        "timeout",           "cancelled",       "conf",
 };
 
 START_TEST(test_error_code_name_is_what_clients_were_promised)

@@ -8,6 +8,7 @@ int main(void)
 {
     SRunner *runner = srunner_create(suite_routes());
 
+    srunner_add_suite(runner, suite_head());
     srunner_add_suite(runner, suite_site());
     srunner_add_suite(runner, suite_metrics());
     srunner_add_suite(runner, suite_serving());

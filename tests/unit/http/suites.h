@@ -8,6 +8,7 @@ struct Suite;
 struct Suite *suite_metrics(void);
 struct Suite *suite_routes(void);
 struct Suite *suite_serving(void);
+struct Suite *suite_head(void);
 struct Suite *suite_site(void);
 struct Suite *suite_mail_page(void);
 
