@@ -126,6 +126,37 @@ bool crypto_sha256(struct str text, unsigned char out[CRYPTO_HASH_SIZE], struct 
            error_set(error, ERROR_NO_MEMORY, "out of memory while hashing");
 }
 
+static bool fail_digest(struct error *error)
+{
+    return error_set(error, ERROR_NO_MEMORY, "out of memory while hashing");
+}
+
+bool crypto_digest_begin(struct crypto_digest *digest, struct error *error)
+{
+    digest->context = EVP_MD_CTX_new();
+    if (digest->context && EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL) == 1)
+        return true;
+    crypto_digest_clear(digest);
+    return fail_digest(error);
+}
+
+bool crypto_digest_extend(struct crypto_digest *digest, struct str piece, struct error *error)
+{
+    return EVP_DigestUpdate(digest->context, piece.data, piece.length) == 1 || fail_digest(error);
+}
+
+bool crypto_digest_end(struct crypto_digest *digest, unsigned char out[CRYPTO_HASH_SIZE],
+                       struct error *error)
+{
+    return EVP_DigestFinal_ex(digest->context, out, NULL) == 1 || fail_digest(error);
+}
+
+void crypto_digest_clear(struct crypto_digest *digest)
+{
+    EVP_MD_CTX_free(digest->context);
+    digest->context = NULL;
+}
+
 bool crypto_equals(struct str a, struct str b)
 {
     return a.length == b.length && (a.length == 0 || CRYPTO_memcmp(a.data, b.data, a.length) == 0);

@@ -1,4 +1,4 @@
-/* crypto.h - random bytes, HMAC-SHA256, HKDF and base64url; the file that knows OpenSSL. */
+/* crypto.h - random bytes, SHA-256, HMAC-SHA256, HKDF and base64url; the file that knows OpenSSL. */
 #ifndef BASE_CRYPTO_H
 #define BASE_CRYPTO_H
 
@@ -23,6 +23,18 @@ MUST_CHECK bool crypto_derive(struct str key, struct str info, unsigned char out
 
 MUST_CHECK bool crypto_sha256(struct str text, unsigned char out[CRYPTO_HASH_SIZE],
                               struct error *error);
+
+/* SHA-256 of what comes in pieces: begin, extend ..., end. */
+struct crypto_digest {
+    void *context; /* EVP_MD_CTX */
+};
+
+MUST_CHECK bool crypto_digest_begin(struct crypto_digest *digest, struct error *error);
+MUST_CHECK bool crypto_digest_extend(struct crypto_digest *digest, struct str piece,
+                                     struct error *error);
+MUST_CHECK bool crypto_digest_end(struct crypto_digest *digest, unsigned char out[CRYPTO_HASH_SIZE],
+                                  struct error *error);
+void crypto_digest_clear(struct crypto_digest *digest); /* harmless twice, and on all-zero */
 
 /* In time that depends on the lengths only. */
 bool crypto_equals(struct str a, struct str b);

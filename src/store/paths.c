@@ -34,6 +34,16 @@ void paths_put_lock(char out[PATHS_SIZE], const char *collection)
     put_in(out, collection, "lock");
 }
 
+void paths_put_blobs(char out[PATHS_SIZE], const char *collection)
+{
+    put_in(out, collection, "blobs");
+}
+
+void paths_put_blob(char out[PATHS_SIZE], const char *collection, const char *name)
+{
+    (void)snprintf(out, PATHS_SIZE, "%s/blobs/%s", collection, name);
+}
+
 void paths_put_directory(char out[PATHS_SIZE], const char *collection, unsigned level)
 {
     size_t length = strlen(collection);

@@ -25,5 +25,6 @@ Suite *suite_json_write(void);
 Suite *suite_address(void);
 Suite *suite_conf(void);
 Suite *suite_conf_print(void);
+struct Suite *suite_base64(void);
 
 #endif

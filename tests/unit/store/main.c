@@ -30,6 +30,7 @@ int main(void)
     srunner_add_suite(runner, suite_check());
     srunner_add_suite(runner, suite_repair());
     srunner_add_suite(runner, suite_repair_faults());
+    srunner_add_suite(runner, suite_blob());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

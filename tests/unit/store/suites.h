@@ -28,5 +28,6 @@ struct Suite *suite_ahead(void);
 struct Suite *suite_losses(void);
 struct Suite *suite_revoked(void);
 struct Suite *suite_jump(void);
+struct Suite *suite_blob(void);
 
 #endif
