@@ -146,6 +146,7 @@ static void fill_limits(struct limits *limits, const struct settings *settings)
         .max_post_bytes = settings->max_post_bytes,
         .max_post_objects = settings->max_post_objects,
         .max_object_bytes = settings->max_object_bytes,
+        .max_blob_bytes = settings->max_blob_bytes,
         .max_response_bytes = settings->max_response_bytes,
         .max_response_objects = settings->max_response_objects,
         .max_wait_ms = settings->max_wait,

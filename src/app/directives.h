@@ -29,7 +29,7 @@ struct settings {
     char *document_root, *client_script;
     uint64_t max_connections, max_header_bytes, max_body_memory;
     uint64_t idle_timeout, header_timeout, transfer_timeout;
-    uint64_t max_post_bytes, max_post_objects, max_object_bytes;
+    uint64_t max_post_bytes, max_post_objects, max_object_bytes, max_blob_bytes;
     uint64_t max_response_bytes, max_response_objects;
     uint64_t max_wait, json_max_depth, quota_collection, poll_time;
     uint64_t cached_collections, journal_bytes, checkpoint_interval;

@@ -459,7 +459,7 @@ static bool is_doomed(const struct doomed *doomed, const struct blob_id *id)
     if (doomed->last_generation > 0)
         return id->generation <= doomed->last_generation;
     for (size_t i = 0; i < doomed->count; i++) {
-        if (doomed->keys[i] == id->key)
+        if (doomed->keys[i] == id->key && id->key != 0)
             return true;
     }
     return false;

@@ -100,8 +100,8 @@ void blob_close(struct blob *blob); /* harmless twice, not on all-zero */
 
 /* --- Removing: helper threads only ----------------------------------------------------------- */
 
-/* All blobs of these objects. Who reads one goes on reading. Not synced: after a power cut one may
- * be there again, of no use to anybody. */
+/* All blobs of these objects; a key that is 0 is nobody's. Who reads one goes on reading. Not
+ * synced: after a power cut one may be there again, of no use to anybody. */
 MUST_CHECK bool blob_remove_objects(struct disk *disk, const char *path, const uint64_t *keys,
                                     size_t count, struct error *error);
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct limits {
-    uint64_t max_post_bytes, max_post_objects, max_object_bytes;
+    uint64_t max_post_bytes, max_post_objects, max_object_bytes, max_blob_bytes;
     uint64_t max_response_bytes, max_response_objects;
     uint64_t max_wait_ms;
     uint64_t json_max_depth;

@@ -24,6 +24,7 @@ struct objects_scan {
     size_t begun;       /* objects that events have begun */
     enum member member; /* whose value comes next */
     unsigned seen;      /* members of the current object */
+    unsigned members;   /* how many of all kinds it has, so far */
     bool deleted;
     const char *code; /* what is wrong with the current object; NULL: nothing so far */
     char message[96];
@@ -52,8 +53,9 @@ static struct object *item_at(struct objects *objects, size_t i)
     return &objects->items[i];
 }
 
-static void put_id(const struct objects *objects, const struct object *object, struct buf *out)
+void objects_put_id(const struct objects *objects, size_t i, struct buf *out)
 {
+    const struct object *object = &objects->items[i];
     struct str id = str_slice(buf_str(&objects->names), object->id_start, object->id_length);
 
     json_write_name(out, "id");
@@ -65,7 +67,7 @@ static void put_id(const struct objects *objects, const struct object *object, s
 
 /* The scan may be in an item that the parser has not come to the end of, and so knows nothing of.
  */
-static void add_error(struct objects *objects, size_t i, const char *code, const char *message)
+void objects_add_error(struct objects *objects, size_t i, const char *code, const char *message)
 {
     struct buf *out = &objects->errors;
 
@@ -74,11 +76,13 @@ static void add_error(struct objects *objects, size_t i, const char *code, const
     buf_append(out, objects->error_count == 1 ? STR("[{") : STR(",{"));
     json_write_u64_member(out, "index", i);
     if (i < objects->scan->begun && objects->items[i].has_id)
-        put_id(objects, &objects->items[i], out);
+        objects_put_id(objects, i, out);
     json_write_string_member(out, "code", str_of(code));
     json_write_string_member(out, "message", str_of(message));
     buf_append_byte(out, '}');
 }
+
+static const char too_large[] = "too_large";
 
 /* The first thing wrong with the current object is what is told. */
 static void blame(struct objects_scan *scan, const char *code, const char *message)
@@ -100,7 +104,7 @@ static bool begin_object(struct objects *objects)
     if (!item_at(objects, scan->begun))
         return error_set(&scan->error, ERROR_NO_MEMORY, "out of memory for the objects");
     scan->begun++;
-    scan->seen = 0;
+    scan->seen = scan->members = 0;
     scan->member = MEMBER_OTHER;
     scan->deleted = false;
     scan->code = NULL;
@@ -114,8 +118,8 @@ static bool end_object(struct objects *objects)
     if (scan->deleted && scan->seen & (MEMBER_DATA | MEMBER_BLOB))
         blame(scan, "deleted_with_data", "a deleted object has neither data nor blob");
     if (scan->code) {
-        scan->only_sizes = false;
-        add_error(objects, scan->begun - 1, scan->code, scan->message);
+        scan->only_sizes &= scan->code == too_large;
+        objects_add_error(objects, scan->begun - 1, scan->code, scan->message);
     }
     return true;
 }
@@ -146,8 +150,23 @@ static bool note_key(struct objects *objects, struct str name)
     if (scan->seen & scan->member)
         blame(scan, "duplicate_member", "id, type, deleted, expires, data and blob stand once");
     scan->seen |= scan->member;
-    if (scan->member == MEMBER_BLOB)
-        blame(scan, "blobs_not_supported", "this server takes no blobs");
+    scan->members++;
+    if (scan->member != MEMBER_BLOB)
+        return true;
+    objects->items[scan->begun - 1].flags |= INDEX_BLOB;
+    return object_blobs_begin(&objects->blobs, scan->begun - 1, scan->members - 1) ||
+           error_set(&scan->error, ERROR_NO_MEMORY, "out of memory for the blobs");
+}
+
+static bool note_blob(struct objects *objects, enum json_event event, unsigned depth,
+                      struct str text)
+{
+    uint64_t most = objects->limits->max_blob_bytes;
+    bool is_too_large;
+    const char *wrong = object_blobs_note(&objects->blobs, event, depth, text, most, &is_too_large);
+
+    if (wrong)
+        blame(objects->scan, is_too_large ? too_large : "bad_blob", wrong);
     return true;
 }
 
@@ -269,6 +288,8 @@ static bool on_event(void *context, enum json_event event, unsigned depth, struc
         return note_array(objects, event);
     if (depth == 1)
         return note_item(objects, event);
+    if (objects->scan->member == MEMBER_BLOB && (depth > 2 || event != JSON_KEY))
+        return note_blob(objects, event, depth - 2, text);
     if (depth > 2 || event == JSON_END_ARRAY || event == JSON_END_OBJECT)
         return true;
     if (event == JSON_KEY)
@@ -309,7 +330,7 @@ static bool complete_item(struct objects *objects)
                   (unsigned long long)objects->limits->max_object_bytes);
         (void)strncpy(message, text.message, sizeof message - 1);
         message[sizeof message - 1] = '\0';
-        add_error(objects, scan->copied, "too_large", message);
+        objects_add_error(objects, scan->copied, too_large, message);
     }
     scan->in_item = false;
     scan->copied++;
@@ -393,7 +414,7 @@ static bool check_size(struct objects *objects)
 
     if (!scan->in_item || objects->text.length - scan->start <= most + OBJECTS_PIECE)
         return true;
-    add_error(objects, scan->copied, "too_large", "far more bytes than max_object_bytes");
+    objects_add_error(objects, scan->copied, too_large, "far more bytes than max_object_bytes");
     buf_append_byte(&objects->errors, ']');
     return error_set(&scan->error, ERROR_TOO_LARGE,
                      "object %zu is far larger than max_object_bytes, %llu", scan->copied,
@@ -422,12 +443,18 @@ bool objects_finish(struct objects *objects, struct error *error)
     json_read_close(&objects->json);
     objects->count = scan->begun;
     if (objects->error_count == 0)
-        return true;
+        return object_blobs_ok(&objects->blobs, error);
+    if (!scan->only_sizes)
+        return objects_end_errors(objects, error);
     buf_append_byte(&objects->errors, ']');
-    if (scan->only_sizes)
-        return error_set(error, ERROR_TOO_LARGE,
-                         "%zu of %zu objects are over max_object_bytes, %llu", objects->error_count,
-                         objects->count, (unsigned long long)objects->limits->max_object_bytes);
+    return error_set(error, ERROR_TOO_LARGE, "%zu of %zu objects are over max_object_bytes, %llu",
+                     objects->error_count, objects->count,
+                     (unsigned long long)objects->limits->max_object_bytes);
+}
+
+bool objects_end_errors(struct objects *objects, struct error *error)
+{
+    buf_append_byte(&objects->errors, ']');
     return error_set(error, ERROR_BAD_OBJECTS,
                      "%zu of %zu objects are refused, nothing was stored; see errors",
                      objects->error_count, objects->count);
@@ -438,6 +465,7 @@ void objects_clear(struct objects *objects)
     json_read_close(&objects->json);
     free(objects->scan);
     free(objects->items);
+    object_blobs_clear(&objects->blobs);
     buf_clear(&objects->text);
     buf_clear(&objects->names);
     buf_clear(&objects->errors);
@@ -458,10 +486,13 @@ struct str objects_type(const struct objects *objects, size_t i)
     return str_slice(buf_str(&objects->names), object->type_start, object->type_length);
 }
 
-static uint64_t hash_identity(const struct objects *objects, size_t i,
-                              const unsigned char secret[SIPHASH_KEY_SIZE])
+uint64_t objects_key(const struct objects *objects, size_t i,
+                     const unsigned char secret[SIPHASH_KEY_SIZE])
 {
     const struct object *object = &objects->items[i];
+
+    if (!object->has_id)
+        return 0;
     struct str id = str_slice(buf_str(&objects->names), object->id_start, object->id_length);
 
     return record_hash_key(secret, objects_type(objects, i), id);
@@ -474,7 +505,7 @@ void objects_describe(const struct objects *objects, size_t i,
 
     *out = (struct batch_object){
         .text = objects_text(objects, i),
-        .key = object->has_id ? hash_identity(objects, i, secret) : 0,
+        .key = objects_key(objects, i, secret),
         .type = object->has_type ? filter_hash_type(secret, objects_type(objects, i)) : 0,
         .expires = object->expires,
         .flags = object->flags,

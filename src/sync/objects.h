@@ -4,12 +4,12 @@
  *
  * Stored form is what was sent without white space outside strings; numbers and escapes stay as
  * they were written, nothing is rebuilt. So what is stored parses in every client that the sender's
- * own parser is like.
+ * own parser is like. Only a blob is taken out, and its address put in its place (object_blobs.h).
  *
  * The whole array is good or none of it. What is wrong with single objects is gathered, so that a
  * client can set them aside and send the rest:
  *     not_object, bad_type, bad_id, bad_deleted, bad_expires, deleted_with_data, duplicate_member,
- *     too_large, blobs_not_supported (in this version), as {"index","id","code","message"}.
+ *     too_large, bad_blob, as {"index","id","code","message"}.
  * An id is a string, or an integer within +-(2^53 - 1); neither id nor type may hold NUL or be
  * longer than OBJECTS_NAME_MOST bytes. The members id, type, deleted, expires, data and blob may
  * stand only once. `deleted` is true or absent. expires is a number of unix seconds, 0 or more. */
@@ -21,6 +21,7 @@
 #include "store/record.h"
 #include "sync/filter.h"
 #include "sync/limits.h"
+#include "sync/object_blobs.h"
 
 enum {
     OBJECTS_PIECE = 65536,
@@ -35,7 +36,7 @@ struct object {
     size_t id_start, id_length;     /* in objects.names: 's' or 'i', then the id decoded */
     bool has_type, has_id;
     uint32_t expires;
-    uint8_t flags; /* INDEX_DELETED */
+    uint8_t flags; /* INDEX_DELETED, INDEX_BLOB */
 };
 
 struct objects_scan;
@@ -47,6 +48,7 @@ struct objects {
     struct buf errors; /* after a failure with ERROR_BAD_OBJECTS or ERROR_TOO_LARGE: a JSON array,
                           or empty if it is not about single objects */
     size_t error_count;
+    struct object_blobs blobs;
     struct json_read json;
     struct objects_scan *scan; /* state while reading */
     const struct limits *limits;
@@ -70,6 +72,17 @@ MUST_CHECK bool objects_read_reason(struct str body, const struct limits *limits
 /* Of a finished array: text in stored form, and its type (data NULL: none). */
 struct str objects_text(const struct objects *objects, size_t i);
 struct str objects_type(const struct objects *objects, size_t i);
+
+/* Something is wrong with item i: what errors will say. objects_end_errors then, once. */
+void objects_add_error(struct objects *objects, size_t i, const char *code, const char *message);
+bool objects_end_errors(struct objects *objects, struct error *error); /* false */
+
+/* The hash of (type, id) as the index has it; 0: it has no id. */
+uint64_t objects_key(const struct objects *objects, size_t i,
+                     const unsigned char secret[SIPHASH_KEY_SIZE]);
+
+/* Its id as JSON. */
+void objects_put_id(const struct objects *objects, size_t i, struct buf *out);
 
 /* As the index keeps it, hashed with the collection's secret. */
 void objects_describe(const struct objects *objects, size_t i,

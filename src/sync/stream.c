@@ -16,6 +16,7 @@ bool streams_open(struct streams *streams, struct loop *loop, struct disk *disk,
     *streams = (struct streams){.loop = loop,
                                 .disk = disk,
                                 .helpers = helpers,
+                                .movers = helpers,
                                 .committer = committer,
                                 .news = news,
                                 .limits = limits};

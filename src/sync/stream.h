@@ -31,6 +31,7 @@ struct streams {
     struct loop *loop;
     struct disk *disk;
     struct offload *helpers; /* for what may stall */
+    struct offload *movers;  /* for bytes of blobs, which stall for long */
     struct committer *committer;
     const struct limits *limits;
     struct news *news; /* NULL: the data directory is ours alone */

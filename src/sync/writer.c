@@ -5,6 +5,7 @@
 #include "loop/pause.h"
 #include "store/losses.h"
 #include "store/news.h"
+#include "sync/blob_job.h"
 #include "sync/committer.h"
 #include "sync/judge.h"
 
@@ -41,6 +42,7 @@ struct writer {
     struct batch batch;
     struct deletion deletion;
     bool deletes;
+    struct blob_job blob_job;
     struct commit commit;
 };
 
@@ -213,6 +215,7 @@ static bool may_join(const struct writer *writer, const struct append *append)
     if (writer->taken_count == 0)
         return true;
     if (append->kind == APPEND_DELETION || writer->batch.creates ||
+        append->objects.blobs.count > 0 || writer->blob_job.append ||
         writer->taken_count == BATCH_APPENDS_MOST || writer->batch.data.length > BATCH_BYTES_MOST ||
         !is_within_quota(writer, append))
         return false;
@@ -262,6 +265,7 @@ static bool number_objects(struct writer *writer, struct append *append, struct 
     for (size_t i = 0; i < append->objects.count; i++) {
         objects_describe(&append->objects, i, secret, &object);
         uint64_t counter = batch_add_record(batch, &object);
+        blob_job_note(&writer->blob_job, &object);
         if (i == 0)
             append->first_counter = counter;
     }
@@ -281,10 +285,41 @@ static void take(struct writer *writer, struct append *append)
     writer->taken_count++;
 }
 
+/* The judge compares what would be stored with what is. */
+static bool name_blobs(struct writer *writer, struct append *append, struct error *error)
+{
+    const struct collection *collection = &writer->stream->collection;
+
+    return collection->state != COLLECTION_LIVE ||
+           object_blobs_name(&append->objects, &collection->identity, collection->head.generation,
+                             error);
+}
+
+static enum step judge_objects(struct writer *writer, struct append *append)
+{
+    struct task *task = &writer->task;
+
+    return name_blobs(writer, append, &task->error) ? judge_run(&writer->judge, append, task)
+                                                    : STEP_FAIL;
+}
+
+/* Those of the first objects of a collection get their names only now. */
+static bool put_in_batch(struct writer *writer, struct append *append, struct error *error)
+{
+    const struct batch *batch = &writer->batch;
+
+    if (writer->taken_count == 0 && !begin_batch(writer, error))
+        return false;
+    if (append->objects.blobs.count > 0)
+        writer->blob_job.append = append;
+    return object_blobs_name(&append->objects, &batch->identity, batch->before.generation, error) &&
+           number_objects(writer, append, error);
+}
+
 static enum step take_objects(struct writer *writer, struct append *append)
 {
     struct task *task = &writer->task;
-    enum step outcome = judge_run(&writer->judge, append, task);
+    enum step outcome = judge_objects(writer, append);
 
     if (outcome == STEP_YIELD)
         return outcome;
@@ -299,8 +334,7 @@ static enum step take_objects(struct writer *writer, struct append *append)
         append_finish(append);
         return STEP_NEXT;
     }
-    if ((writer->taken_count > 0 || begin_batch(writer, &task->error)) &&
-        number_objects(writer, append, &task->error)) {
+    if (put_in_batch(writer, append, &task->error)) {
         take(writer, append);
         return STEP_NEXT;
     }
@@ -353,6 +387,19 @@ static enum step take_appends(struct task *task)
             return outcome;
     }
     return writer->taken_count > 0 ? STEP_NEXT : STEP_DONE;
+}
+
+/* They are on disk before the journal has their objects. */
+static enum step write_blobs(struct task *task)
+{
+    struct writer *writer = writer_of(task);
+
+    return blob_job_write(&writer->blob_job, writer->stream, task);
+}
+
+static enum step check_blobs(struct task *task)
+{
+    return blob_job_check(&writer_of(task)->blob_job, &task->error) ? STEP_NEXT : STEP_FAIL;
 }
 
 static enum step commit_round(struct task *task)
@@ -425,12 +472,33 @@ static enum step publish_round(struct task *task)
         memcpy(append->id, writer->batch.identity.id, sizeof append->id);
         append_finish(append);
     }
-    return STEP_DONE;
+    return STEP_NEXT;
+}
+
+static enum step remove_blobs(struct task *task)
+{
+    struct writer *writer = writer_of(task);
+    uint64_t *last_generation = &writer->blob_job.last_generation;
+
+    if (writer->deletes)
+        *last_generation = writer->deletion.generation;
+    else if (writer->batch.creates)
+        *last_generation = writer->batch.before.generation - 1;
+    return blob_job_remove(&writer->blob_job, writer->stream, task);
 }
 
 static const struct step_entry writer_steps[] = {
-    STEP(wait_for_turn), STEP(hold_collection), STEP(check_hold),    STEP(load_collection),
-    STEP(take_appends),  STEP(commit_round),    STEP(publish_round), {0},
+    STEP(wait_for_turn),
+    STEP(hold_collection),
+    STEP(check_hold),
+    STEP(load_collection),
+    STEP(take_appends),
+    STEP(write_blobs),
+    STEP(check_blobs),
+    STEP(commit_round),
+    STEP(publish_round),
+    STEP(remove_blobs),
+    {0},
 };
 
 static void clear_round(struct writer *writer)
@@ -439,6 +507,7 @@ static void clear_round(struct writer *writer)
     writer->stream->is_held = false;
     batch_clear(&writer->batch);
     deletion_clear(&writer->deletion);
+    blob_job_clear(&writer->blob_job);
     judge_clear(&writer->judge);
     writer->batch = (struct batch){0};
     writer->deletion = (struct deletion){0};
