@@ -16,6 +16,7 @@ enum { MADE_ID_BYTES = 4 };
 /* What the derived keys are for; another purpose gets another name here. */
 static const struct str token_purpose = STR_INIT("cutout token v1");
 static const struct str mail_purpose = STR_INIT("cutout mail v1");
+static const struct str link_purpose = STR_INIT("cutout blob link v1");
 
 static bool add_key(struct keys *keys, struct str id, const unsigned char master[CRYPTO_HASH_SIZE],
                     struct error *error)
@@ -26,7 +27,8 @@ static bool add_key(struct keys *keys, struct str id, const unsigned char master
     memcpy(keys->items[i].id, id.data, id.length);
     keys->items[i].id[id.length] = '\0';
     return crypto_derive(secret, token_purpose, keys->items[i].token_key, error) &&
-           crypto_derive(secret, mail_purpose, keys->items[i].mail_key, error);
+           crypto_derive(secret, mail_purpose, keys->items[i].mail_key, error) &&
+           crypto_derive(secret, link_purpose, keys->items[i].link_key, error);
 }
 
 static bool is_good_id(struct str id)

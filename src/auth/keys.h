@@ -16,6 +16,7 @@ struct keys {
         char id[KEYS_ID_SIZE];
         unsigned char token_key[CRYPTO_HASH_SIZE]; /* derived, as all of them */
         unsigned char mail_key[CRYPTO_HASH_SIZE];  /* codes by mail */
+        unsigned char link_key[CRYPTO_HASH_SIZE];  /* links to blobs */
     } items[KEYS_MOST];
     size_t count;
 };

@@ -72,9 +72,10 @@ void cors_put_headers(const struct request *request, struct buf *out)
     if (request->reply.preflight)
         buf_append(out, STR("\r\nAccess-Control-Allow-Methods: GET, HEAD, POST"
                             "\r\nAccess-Control-Allow-Headers: Authorization, Content-Type, "
-                            "Last-Event-ID, If-None-Match"
+                            "Last-Event-ID, If-None-Match, Range, If-Range"
                             "\r\nAccess-Control-Max-Age: 86400\r\n"));
     else
         buf_append(out, STR("\r\nAccess-Control-Expose-Headers: "
-                            "ETag, Retry-After, X-Sync-Poll-Time, X-Request-Id\r\n"));
+                            "ETag, Retry-After, X-Sync-Poll-Time, X-Request-Id, Accept-Ranges, "
+                            "Content-Range, Content-Disposition\r\n"));
 }

@@ -170,6 +170,8 @@ static const struct {
     {STR_INIT("authorization"), offsetof(struct request_head, authorization)},
     {STR_INIT("x-forwarded-for"), offsetof(struct request_head, forwarded_for)},
     {STR_INIT("if-none-match"), offsetof(struct request_head, if_none_match)},
+    {STR_INIT("if-range"), offsetof(struct request_head, if_range)},
+    {STR_INIT("range"), offsetof(struct request_head, range)},
 };
 
 static void keep_header(struct request_head *head, struct str name, struct str value)

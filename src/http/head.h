@@ -34,6 +34,7 @@ struct request_head {
     struct str target;
     struct str host; /* once, or head_parse fails */
     struct str origin, user_agent, content_type, authorization, forwarded_for, if_none_match;
+    struct str range, if_range;
     struct str trusted_user; /* of the header that a proxy says the user in */
     bool trusted_user_twice;
     bool closes;  /* after this request the client wants the connection closed */

@@ -37,8 +37,9 @@ struct http_settings {
     uint64_t max_header_bytes;
     uint64_t max_body_memory; /* bytes of bodies that are held at once */
     uint64_t idle_timeout_ms, header_timeout_ms, transfer_timeout_ms;
-    uint64_t poll_time_s;  /* X-Sync-Poll-Time; 0: none */
-    struct str public_url; /* where clients find the server; empty: where they asked */
+    uint64_t poll_time_s;   /* X-Sync-Poll-Time; 0: none */
+    struct str public_url;  /* where clients find the server; empty: where they asked */
+    struct str blob_origin; /* the only one that blobs are served from; empty: any */
     bool access_log;
     const char *version, *durability;
 };

@@ -6,6 +6,7 @@
 #include "http/send.h"
 
 #include <time.h>
+#include <unistd.h>
 
 enum {
     BUSY_RETRY_S = 5,   /* what a client waits when told to come back */
@@ -44,6 +45,17 @@ static const struct {
     [ERROR_CONF] = {500, 0},
 };
 
+void reply_clear(struct reply *reply)
+{
+    buf_clear(&reply->body);
+    buf_clear(&reply->more);
+    site_release(reply->file);
+    reply->file = NULL;
+    if (reply->part_length > 0)
+        (void)close(reply->part_fd);
+    reply->part_length = 0;
+}
+
 void reply_put_error(struct request *request, const struct error *error)
 {
     struct reply *reply = &request->reply;
@@ -53,13 +65,11 @@ void reply_put_error(struct request *request, const struct error *error)
     reply->status = answers[error->code].status;
     reply->retry_after_s =
         request->retry_after_s ? request->retry_after_s : answers[error->code].retry_after_s;
-    site_release(reply->file);
-    reply->file = NULL;
+    reply_clear(reply);
     reply->content_type = NULL;
     reply->cache = REPLY_NO_STORE;
     reply->etag[0] = '\0';
     reply->csp = reply->referrer_policy = NULL;
-    buf_reset(body);
     buf_append(body, STR("{"));
     json_write_string_member(body, "error", str_of(error_code_name(error->code)));
     json_write_string_member(body, "message", str_of(error->message));
@@ -87,6 +97,8 @@ size_t reply_body_length(const struct request *request)
 {
     const struct reply *reply = &request->reply;
 
+    if (reply->part_length > 0)
+        return (size_t)reply->part_length;
     return reply->file ? reply->file->bytes.length : reply->body.length;
 }
 
@@ -117,6 +129,7 @@ static void put_rare_headers(const struct request *request, struct buf *out)
     put_line(out, STR("Content-Security-Policy: "), reply->csp);
     put_line(out, STR("Referrer-Policy: "), reply->referrer_policy);
     put_line(out, STR("Location: "), reply->location);
+    buf_append(out, buf_str(&reply->more));
     if (reply->status == 401)
         put_line(out, STR("WWW-Authenticate: "), "Bearer");
     /* The library gives a length to what it sends; to a HEAD nothing is sent. */
@@ -146,8 +159,10 @@ static void put_headers(const struct request *request, struct buf *out)
     buf_append_text(out, date_now(request->http)); /* its name goes beside the block */
     if (reply->cache == REPLY_NO_STORE)
         buf_append(out, STR("\r\nCache-Control: private, no-store\r\n"));
-    else
+    else if (reply->cache == REPLY_REVALIDATE)
         buf_append(out, STR("\r\nCache-Control: no-cache\r\n"));
+    else
+        buf_append(out, STR("\r\nCache-Control: private, max-age=31536000, immutable\r\n"));
     cors_put_headers(request, out);
     if (reply_body_length(request) > 0) {
         buf_append(out, STR("X-Content-Type-Options: nosniff\r\n"));

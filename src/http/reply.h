@@ -8,6 +8,9 @@
  * objects, "errors". Whatever else the reply held is dropped. */
 void reply_put_error(struct request *request, const struct error *error);
 
+/* Lets go of what it holds; harmless twice, and on all-zero. */
+void reply_clear(struct reply *reply);
+
 /* Bytes of what follows the headers. */
 size_t reply_body_length(const struct request *request);
 

@@ -144,8 +144,7 @@ static void free_request(struct request *request)
     objects_clear(&request->objects);
     query_clear(&request->query);
     stream_release(request->stream);
-    buf_clear(&request->reply.body);
-    site_release(request->reply.file);
+    reply_clear(&request->reply);
     connection_release(request);
     list_remove(&request->on_http);
     request->http->request_count--;

@@ -25,7 +25,7 @@ enum cors_rule {
     CORS_ANYBODY,    /* no credentials are looked at, or they must be given by hand: any origin */
 };
 
-enum reply_cache { REPLY_NO_STORE, REPLY_REVALIDATE };
+enum reply_cache { REPLY_NO_STORE, REPLY_REVALIDATE, REPLY_IMMUTABLE };
 
 struct reply {
     int status;
@@ -33,6 +33,10 @@ struct reply {
     enum reply_cache cache;
     struct buf body;             /* goes out and is freed */
     struct site_content *file;   /* instead of body; held, released when it is sent. NULL: none */
+    uint64_t part_length;        /* instead of body: bytes of a file; 0: none */
+    uint64_t part_offset;        /* where in the file */
+    int part_fd;                 /* its descriptor, if part_length > 0; owned */
+    struct buf more;             /* further header lines, each with its end */
     const char *allow;           /* Allow header; NULL: none */
     uint64_t retry_after_s;      /* 0: none */
     char etag[SITE_ETAG_SIZE];   /* with quotes; empty: none */
@@ -72,6 +76,7 @@ struct request {
     struct pull pull;
     struct watch watch;
     struct listing listing;
+    struct str blob_name;             /* of routes that have one: what stands behind "+static/" */
     struct login_attempt *login;      /* on the heap; NULL: none */
     struct logout *logout;            /* on the heap; NULL: none */
     uint64_t retry_after_s;           /* if it fails; 0: as the kind of error has it */
@@ -82,7 +87,8 @@ struct request {
 
     /* From here on nothing but what says that it is empty is cleared for a new request: these are
      * long. */
-    struct address address;   /* of routes that have one */
+    struct address address;             /* of routes that have one */
+    char blob_type[BLOB_TYPE_MOST + 1]; /* what reply.content_type points to */
     struct error query_error; /* for routes that look at the query; see request_check_query */
     struct error refusal;     /* what ends the request before a route's steps can run */
 };

@@ -64,6 +64,18 @@ const struct route routes_public[] = {
      CORS_COLLECTION,
      {"read", read_steps, request_ended}},
     {METHOD_GET | METHOD_HEAD,
+     ROUTE_BLOB,
+     NULL,
+     false,
+     CORS_COLLECTION,
+     {"blob", blob_steps, request_ended}},
+    {METHOD_POST,
+     ROUTE_BLOB,
+     NULL,
+     false,
+     CORS_COLLECTION,
+     {"blob_link", blob_link_steps, request_ended}},
+    {METHOD_GET | METHOD_HEAD,
      ROUTE_USER,
      NULL,
      false,
@@ -122,13 +134,26 @@ const struct route routes_admin[] = {
 /* What a path is, as far as the table asks. */
 static bool find_pattern(struct request *request, enum route_pattern *pattern, struct error *error)
 {
+    struct str collection;
+
     *pattern = ROUTE_ANY;
     if (!address_is_meant(request->path))
         return true;
-    if (!address_parse(&request->address, request->path, error))
+    request->blob_name = object_blobs_split_path(request->path, &collection);
+    if (!address_parse(&request->address, collection, error))
         return false;
-    *pattern = request->address.bucket[0] ? ROUTE_COLLECTION : ROUTE_USER;
+    if (!request->address.bucket[0])
+        *pattern = request->blob_name.data ? ROUTE_ANY : ROUTE_USER;
+    else if (!request->blob_name.data)
+        *pattern = ROUTE_COLLECTION;
+    else
+        *pattern = request->blob_name.length > 0 ? ROUTE_BLOB : ROUTE_BLOBS;
     return true;
+}
+
+static bool is_in_collection(enum route_pattern pattern)
+{
+    return pattern == ROUTE_COLLECTION || pattern == ROUTE_BLOB || pattern == ROUTE_BLOBS;
 }
 
 static bool is_reserved(const struct address *address)
@@ -162,7 +187,7 @@ const struct route *routes_find(const struct route *table, struct request *reque
         *allowed |= route->methods;
         if (!(route->methods & request->head.method))
             continue;
-        if (pattern != ROUTE_COLLECTION || !is_reserved(&request->address))
+        if (!is_in_collection(pattern) || !is_reserved(&request->address))
             return route;
         error_set(error, ERROR_NOT_FOUND, "path segments that begin with \"+\" are reserved");
         return NULL;

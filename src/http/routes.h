@@ -8,6 +8,8 @@ enum route_pattern {
     ROUTE_EXACT,      /* the path itself */
     ROUTE_COLLECTION, /* /domain/user/bucket... */
     ROUTE_USER,       /* /domain/user/ */
+    ROUTE_BLOB,       /* /domain/user/bucket.../+static/NAME */
+    ROUTE_BLOBS,      /* /domain/user/bucket.../+static/ */
     ROUTE_ANY,        /* what nothing before it matched: files of the document root */
 };
 
@@ -31,8 +33,10 @@ const struct route *routes_find(const struct route *table, struct request *reque
 /* The methods as the Allow header has them. */
 const char *routes_method_names(unsigned methods);
 
-/* Steps of the tables, in sync_steps.c, auth_steps.c, mail_steps.c, site_steps.c, admin_steps.c. */
+/* Steps of the tables, in sync_steps.c, blob_steps.c, auth_steps.c, mail_steps.c, site_steps.c,
+ * admin_steps.c. */
 extern const struct step_entry read_steps[], append_steps[], delete_steps[], list_steps[];
+extern const struct step_entry blob_steps[], blob_link_steps[], upload_steps[];
 extern const struct step_entry verify_steps[], logout_steps[], logout_everywhere_steps[];
 extern const struct step_entry mail_code_steps[], mail_page_steps[];
 extern const struct step_entry client_script_steps[], info_steps[], file_steps[];

@@ -42,10 +42,30 @@ static bool add_file(struct reply *reply, struct evbuffer *out)
     return true;
 }
 
+/* By sendfile: the flag says that the buffer goes to a socket and is read by nobody on the way.
+ * Without it the library would map the file. */
+static bool add_part(struct reply *reply, struct evbuffer *out)
+{
+    uint64_t length = reply->part_length;
+    struct evbuffer_file_segment *segment =
+        evbuffer_file_segment_new(reply->part_fd, (ev_off_t)reply->part_offset, (ev_off_t)length,
+                                  EVBUF_FS_CLOSE_ON_FREE | EVBUF_FS_DISABLE_MMAP);
+
+    if (!segment)
+        return false;
+    reply->part_length = 0; /* the descriptor is the segment's */
+    bool ok = evbuffer_set_flags(out, EVBUFFER_FLAG_DRAINS_TO_FD) == 0 &&
+              evbuffer_add_file_segment(out, segment, 0, (ev_off_t)length) == 0;
+    evbuffer_file_segment_free(segment);
+    return ok;
+}
+
 static bool add_body(struct request *request, struct evbuffer *out)
 {
     struct reply *reply = &request->reply;
 
+    if (reply->part_length > 0)
+        return add_part(reply, out);
     if (reply->file)
         return add_file(reply, out);
     if (reply->body.length <= COPY_MOST)

@@ -1,25 +1,12 @@
 /* The steps of what the server itself serves: the client script, /info, and the files of an app. */
 #include "base/json_write.h"
 #include "base/percent.h"
+#include "http/base_url.h"
+#include "http/etag.h"
 #include "http/routes.h"
 #include "http/site.h"
 
 #include <string.h>
-
-/* RFC 9110, section 13.1.2: a list of tags, or "*". Weak ones compare like strong ones here. */
-static bool names_etag(struct str header, const char *etag)
-{
-    struct str part;
-
-    while (str_split(&header, ',', &part)) {
-        part = str_trim(part);
-        if (str_starts_with(part, STR("W/")))
-            part = str_slice(part, 2, part.length);
-        if (str_equals(part, STR("*")) || str_equals(part, str_of(etag)))
-            return true;
-    }
-    return false;
-}
 
 static enum step answer_content(struct request *request, struct site_content *content,
                                 const char *content_type)
@@ -28,7 +15,7 @@ static enum step answer_content(struct request *request, struct site_content *co
 
     reply->cache = REPLY_REVALIDATE;
     memcpy(reply->etag, content->etag, sizeof reply->etag);
-    if (names_etag(request->head.if_none_match, content->etag)) {
+    if (etag_is_named(request->head.if_none_match, content->etag)) {
         reply->status = 304;
         return STEP_DONE;
     }
@@ -37,40 +24,13 @@ static enum step answer_content(struct request *request, struct site_content *co
     return STEP_DONE;
 }
 
-/* What the client is to call the server. The Host header goes into a script, so it has to be a host
- * name and nothing else. */
-static bool put_base_url(const struct request *request, struct buf *out, struct error *error)
-{
-    const struct http_settings *settings = request->http->services.settings;
-    struct origin origin;
-    struct error cause;
-
-    if (settings->public_url.length > 0) {
-        buf_append(out, settings->public_url);
-        return buf_ok(out, error);
-    }
-    buf_append(out, STR("http://"));
-    buf_append(out, request->head.host);
-    if (!buf_ok(out, error))
-        return false;
-    if (!origin_parse(&origin, buf_str(out), &cause))
-        return error_set(error, ERROR_BAD_REQUEST,
-                         "the Host header is no host name in lower case: "
-                         "%.100s",
-                         cause.message);
-    buf_reset(out);
-    buf_append_text(out, origin.text);
-    buf_append(out, settings->base_path);
-    return buf_ok(out, error);
-}
-
 static enum step answer_client_script(struct task *task)
 {
     struct request *request = request_of(task);
     struct site_content *content = NULL;
     struct buf base = {0};
 
-    if (put_base_url(request, &base, &task->error))
+    if (base_url_put(request, &base, &task->error))
         content = site_find_client(request->http->services.site, buf_str(&base), &task->error);
     buf_clear(&base);
     if (!content)

@@ -1,6 +1,7 @@
 /* The steps of reading, appending, deleting and listing: what a request for a collection goes
  * through, in order. docs/protocol.md says what each answer means. */
 #include "base/json_write.h"
+#include "http/blob_steps.h"
 #include "http/body.h"
 #include "http/connection.h"
 #include "http/routes.h"
@@ -195,6 +196,10 @@ static void put_stored(const struct request *request, struct buf *body)
     put_counters(request, append->first_counter, append->count, append->id, body);
     if (append->query.client.length > 0)
         json_write_u64_member(body, "client_seq", append->client_seq);
+    if (append->objects.blobs.count > 0) {
+        json_write_name(body, "blobs");
+        object_blobs_put(&append->objects, body);
+    }
     buf_append_byte(body, '}');
 }
 
@@ -217,23 +222,17 @@ static enum step answer_append(struct task *task)
         return STEP_NEXT;
     case APPEND_FAILED:
     default:
+        request->objects.errors = append->objects.errors;
+        append->objects.errors = (struct buf){0};
         task->error = append->error;
         return STEP_FAIL;
     }
 }
 
 const struct step_entry append_steps[] = {
-    STEP(request_check_query),
-    STEP(request_check_access),
-    STEP(open_objects),
-    STEP(read_objects),
-    STEP(find_stream),
-    STEP(answer_empty),
-    STEP(append_objects),
-    STEP(answer_append),
-    STEP(pull_objects),
-    STEP(answer_pull),
-    {0},
+    STEP(request_check_query), STEP(request_check_access), STEP(open_objects), STEP(read_objects),
+    STEP(blob_steps_find),     STEP(find_stream),          STEP(answer_empty), STEP(append_objects),
+    STEP(answer_append),       STEP(pull_objects),         STEP(answer_pull),  {0},
 };
 
 static enum step await_reason(struct task *task)

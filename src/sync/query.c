@@ -22,6 +22,11 @@ enum parameter {
     PARAMETER_DELETE,
     PARAMETER_INCLUDE, /* from here on: may come several times */
     PARAMETER_EXCLUDE,
+    PARAMETER_TICKET,
+    PARAMETER_FILENAME,
+    PARAMETER_TYPE,
+    PARAMETER_ID,
+    PARAMETER_ID_NUMBER,
     PARAMETER_NODES_ONLY,
     PARAMETER_UNKNOWN,
 };
@@ -40,6 +45,11 @@ static const struct {
     {STR_INIT("delete"), PARAMETER_DELETE},
     {STR_INIT("include"), PARAMETER_INCLUDE},
     {STR_INIT("exclude"), PARAMETER_EXCLUDE},
+    {STR_INIT("ticket"), PARAMETER_TICKET},
+    {STR_INIT("filename"), PARAMETER_FILENAME},
+    {STR_INIT("type"), PARAMETER_TYPE},
+    {STR_INIT("id"), PARAMETER_ID},
+    {STR_INIT("id_number"), PARAMETER_ID_NUMBER},
     {STR_INIT("copy"), PARAMETER_NODES_ONLY},
     {STR_INIT("paste"), PARAMETER_NODES_ONLY},
     {STR_INIT("deprecate"), PARAMETER_NODES_ONLY},
@@ -124,6 +134,21 @@ static bool set_seq(struct query *query, struct str name, struct str value, stru
     return query->seq > 0 || error_set(error, ERROR_BAD_PARAMETER, "seq: begins with 1");
 }
 
+static bool set_text(struct query *query, enum parameter parameter, struct str value)
+{
+    if (parameter == PARAMETER_TICKET)
+        query->ticket = value;
+    else if (parameter == PARAMETER_FILENAME)
+        query->filename = value;
+    else if (parameter == PARAMETER_TYPE)
+        query->type = value;
+    else if (parameter == PARAMETER_ID)
+        query->id = value;
+    else
+        query->id_number = value;
+    return true;
+}
+
 static bool set_parameter(struct query *query, enum parameter parameter, struct str name,
                           struct str value, struct error *error)
 {
@@ -151,6 +176,12 @@ static bool set_parameter(struct query *query, enum parameter parameter, struct 
         return add_type(query, FILTER_INCLUDE, value, error);
     case PARAMETER_EXCLUDE:
         return add_type(query, FILTER_EXCLUDE, value, error);
+    case PARAMETER_TICKET:
+    case PARAMETER_FILENAME:
+    case PARAMETER_TYPE:
+    case PARAMETER_ID:
+    case PARAMETER_ID_NUMBER:
+        return set_text(query, parameter, value);
     case PARAMETER_NODES_ONLY:
         return error_set(error, ERROR_NOT_FOUND, "%.*s is not for users", STR_ARG(name));
     case PARAMETER_UNKNOWN:
