@@ -142,13 +142,16 @@ static bool find_pattern(struct request *request, enum route_pattern *pattern, s
     request->blob_name = object_blobs_split_path(request->path, &collection);
     if (!address_parse(&request->address, collection, error))
         return false;
-    if (!request->address.bucket[0])
-        *pattern = request->blob_name.data ? ROUTE_ANY : ROUTE_USER;
-    else if (!request->blob_name.data)
-        *pattern = ROUTE_COLLECTION;
-    else
+    bool has_bucket = request->address.bucket[0];
+    if (request->blob_name.data && has_bucket)
         *pattern = request->blob_name.length > 0 ? ROUTE_BLOB : ROUTE_BLOBS;
-    return true;
+    else
+        *pattern = has_bucket ? ROUTE_COLLECTION : ROUTE_USER;
+    /* Right below a user there are no blobs; the name is reserved all the same. */
+    if (!request->blob_name.data || has_bucket)
+        return true;
+    *pattern = ROUTE_COLLECTION;
+    return address_parse(&request->address, request->path, error);
 }
 
 static bool is_in_collection(enum route_pattern pattern)

@@ -6,7 +6,7 @@
 #include <check.h>
 
 static const struct limits limits = {
-    .max_post_bytes = 1 << 20, .max_post_objects = 5, .max_object_bytes = 200, .json_max_depth = 8};
+    .max_post_bytes = 1 << 20, .max_post_objects = 5, .max_object_bytes = 200, .max_blob_bytes = 20, .json_max_depth = 8};
 
 static const unsigned char secret[SIPHASH_KEY_SIZE] = "0123456789abcde";
 
@@ -104,7 +104,7 @@ static const struct {
     {"[{\"expires\":null}]", ERROR_BAD_OBJECTS, "bad_expires"},
     {"[{\"id\":1,\"id\":1}]", ERROR_BAD_OBJECTS, "duplicate_member"},
     {"[{\"id\":1,\"\\u0069d\":1}]", ERROR_BAD_OBJECTS, "duplicate_member"},
-    {"[{\"blob\":{}}]", ERROR_BAD_OBJECTS, "blobs_not_supported"},
+    {"[{\"blob\":{}}]", ERROR_BAD_OBJECTS, "bad_blob"},
     {"[{},{\"id\":7,\"type\":0},{},{\"deleted\":2}]", ERROR_BAD_OBJECTS,
      "{\"index\":1,\"id\":7,\"code\":\"bad_type\""},
 };
