@@ -244,8 +244,7 @@ const struct step_entry blob_steps[] = {
     STEP(find_stream),         STEP(answer_blob), {0},
 };
 
-/* Where the blobs of the collection are, all but the name. */
-static bool put_prefix(const struct request *request, struct buf *out, struct error *error)
+bool blob_steps_put_prefix(const struct request *request, struct buf *out, struct error *error)
 {
     const struct http_settings *settings = request->http->services.settings;
 
@@ -268,7 +267,7 @@ enum step blob_steps_find(struct task *task)
 
     if (objects->blobs.count == 0)
         return STEP_NEXT;
-    return put_prefix(request, &objects->blobs.prefix, &task->error) &&
+    return blob_steps_put_prefix(request, &objects->blobs.prefix, &task->error) &&
                    object_blobs_find_hrefs(objects, request->address.path,
                                            request->http->services.settings->base_path,
                                            &task->error)
@@ -286,7 +285,7 @@ static enum step answer_link(struct task *task)
     if (!blobs_open(request->stream, request->blob_name, &blob, &task->error))
         return STEP_FAIL;
     blob_close(&blob);
-    bool ok = put_prefix(request, &url, &task->error);
+    bool ok = blob_steps_put_prefix(request, &url, &task->error);
     buf_append(&url, request->blob_name);
     buf_append(&url, STR("?ticket="));
     ok = ok && blob_link_make(keys, request->address.path, request->blob_name,

@@ -141,6 +141,7 @@ static void free_request(struct request *request)
     if (request->wish)
         mail_wish_clear(request->wish);
     free(request->wish);
+    upload_free(request->upload);
     objects_clear(&request->objects);
     query_clear(&request->query);
     stream_release(request->stream);

@@ -14,6 +14,7 @@
 #include "sync/append.h"
 #include "sync/listing.h"
 #include "sync/pull.h"
+#include "sync/upload.h"
 #include "sync/watch.h"
 
 struct evhttp_request;
@@ -76,6 +77,7 @@ struct request {
     struct pull pull;
     struct watch watch;
     struct listing listing;
+    struct upload *upload;            /* on the heap; NULL: none */
     struct str blob_name;             /* of routes that have one: what stands behind "+static/" */
     struct login_attempt *login;      /* on the heap; NULL: none */
     struct logout *logout;            /* on the heap; NULL: none */

@@ -498,6 +498,29 @@ uint64_t objects_key(const struct objects *objects, size_t i,
     return record_hash_key(secret, objects_type(objects, i), id);
 }
 
+bool objects_find_key(struct str type, struct str id, struct str id_number,
+                      const unsigned char secret[SIPHASH_KEY_SIZE], uint64_t *key,
+                      struct error *error)
+{
+    bool is_string = id.data && !id_number.data;
+    struct buf coded = {0};
+
+    if (is_string ? !is_good_name(id)
+                  : !(id_number.data && !id.data && is_exact_integer(id_number)))
+        return error_set(error, ERROR_BAD_PARAMETER,
+                         "id, or id_number for an integer, has to say which object it is for");
+    if (!is_good_name(type))
+        return error_set(error, ERROR_BAD_PARAMETER, "type: has more than %d bytes, or a NUL",
+                         OBJECTS_NAME_MOST);
+    buf_append_byte(&coded, is_string ? 's' : 'i');
+    buf_append(&coded, is_string ? id : id_number);
+    bool ok = buf_ok(&coded, error);
+    if (ok)
+        *key = record_hash_key(secret, type, buf_str(&coded));
+    buf_clear(&coded);
+    return ok;
+}
+
 void objects_describe(const struct objects *objects, size_t i,
                       const unsigned char secret[SIPHASH_KEY_SIZE], struct batch_object *out)
 {

@@ -81,6 +81,12 @@ bool objects_end_errors(struct objects *objects, struct error *error); /* false 
 uint64_t objects_key(const struct objects *objects, size_t i,
                      const unsigned char secret[SIPHASH_KEY_SIZE]);
 
+/* The same for a pair that a query names: id as text, or id_number as digits. type.data NULL: none.
+ * ERROR_BAD_PARAMETER if that is no pair that an object may have. */
+MUST_CHECK bool objects_find_key(struct str type, struct str id, struct str id_number,
+                                 const unsigned char secret[SIPHASH_KEY_SIZE], uint64_t *key,
+                                 struct error *error);
+
 /* Its id as JSON. */
 void objects_put_id(const struct objects *objects, size_t i, struct buf *out);
 

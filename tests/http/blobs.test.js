@@ -398,3 +398,92 @@ test('a small blob that has rotted is not handed out', async () => {
     fs.truncateSync(file, 10);
     assert.equal((await fetchBlob(notes, href)).status, 500);
 });
+
+/* ---- Uploading ----------------------------------------------------------------------------- */
+
+/* Sends bytes as they are; params say for which object. */
+async function upload(notes, bytes, { type = 'picture', id = 'p', contentType = PNG, ...params } = {}) {
+    const given = Object.entries({ type, id, ...params }).filter(([, value]) => value !== null);
+    return notes.raw('POST', {
+        params: Object.fromEntries(given),
+        headers: { 'Content-Type': contentType },
+        body: bytes,
+        suffix: '/+static/',
+    });
+}
+
+test('a blob is sent as it is, and its object refers to it', async () => {
+    const notes = fresh();
+    await notes.post({}, [{ id: 'first' }]);
+    const bytes = crypto.randomBytes(3 * 65536 + 17);
+    const sent = await upload(notes, bytes);
+    assert.equal(sent.status, 201, sent.text);
+    assert.equal(sent.json.content_type, PNG);
+    assert.equal(sent.json.size, bytes.length);
+    const answer = await notes.post({ since: 1 },
+        [{ id: 'p', type: 'picture', blob: { content_type: PNG, href: sent.json.href } }]);
+    assert.equal(answer.status, 200, answer.text);
+    assert.deepEqual((await fetchBlob(notes, sent.json.href)).body, bytes);
+    const again = await keep(Object.assign(notes, { since: 2 }), bytes);
+    assert.equal(again.href, sent.json.href, 'the same content has the same name');
+    assert.equal(files(notes).length, 1);
+});
+
+test('a blob of no bytes, of an object without type, of one with a number', async () => {
+    const notes = fresh();
+    await notes.post({}, [{ id: 'first' }]);
+    for (const [object, params] of [
+        [{ id: 'x' }, { id: 'x', type: null }],
+        [{ id: 7, type: 't' }, { id: null, id_number: 7, type: 't' }],
+    ]) {
+        const sent = await upload(notes, '', params);
+        assert.equal(sent.status, 201, sent.text);
+        const answer = await notes.post({ since: 9 },
+            [{ ...object, blob: { content_type: PNG, href: sent.json.href } }]);
+        assert.equal(answer.status, 200, answer.text);
+        assert.equal((await fetchBlob(notes, sent.json.href)).text, '');
+    }
+});
+
+test('uploads that are refused leave nothing', async () => {
+    const small = await startServer({ conf: 'max_blob_bytes 1k' });
+    const notes = collection(small);
+    assert.equal((await upload(notes, 'x')).status, 404, 'before the collection begins');
+    await notes.post({}, [{ id: 'first' }]);
+    for (const [bytes, params, status, error] of [
+        ['x'.repeat(1025), {}, 413, 'too_large'],
+        ['x', { contentType: 'no type' }, 400, 'bad_request'],
+        ['x', { id: null }, 400, 'bad_parameter'],
+        ['x', { id_number: 1 }, 400, 'bad_parameter'],
+        ['x', { id: null, id_number: '01' }, 400, 'bad_parameter'],
+        ['x', { id: 'i'.repeat(1025) }, 400, 'bad_parameter'],
+    ]) {
+        const answer = await upload(notes, bytes, params);
+        assert.equal(answer.status, status, answer.text);
+        assert.equal(answer.json.error, error);
+    }
+    const stranger = collection(small, { token: 'x' });
+    assert.equal((await upload(stranger, 'x')).status, 401);
+    const where = path.join(small.dataDir, 'app.example', 'ann@example.org', 'notes');
+    assert.ok(!fs.readdirSync(where).includes('blobs'));
+    await small.stop();
+});
+
+test('who leaves in the middle of an upload leaves nothing', async () => {
+    const notes = fresh();
+    await notes.post({}, [{ id: 'first' }]);
+    const { RawConnection } = require('./lib/server.js');
+    const connection = new RawConnection(server.port);
+    connection.write(`POST ${notes.path}/+static/?id=x&auth=${notes.token} HTTP/1.1\r\nHost: x\r\n` +
+        `Content-Type: a/b\r\nContent-Length: 1000000\r\n\r\n${'x'.repeat(300000)}`);
+    const deadline = Date.now() + 10000;
+    while (!files(notes).some((name) => name.startsWith('new-'))) {
+        assert.ok(Date.now() < deadline, 'nothing is written');
+        await notes.get();
+    }
+    connection.destroy();
+    while (files(notes).length > 0) {
+        assert.ok(Date.now() < deadline, `${files(notes)} is still there`);
+        await notes.get();
+    }
+});

@@ -34,6 +34,7 @@ static const struct {
     {routes_public, METHOD_GET, "GET", "/a.example/b@c.example/d/+static/x", false, "blob"},
     {routes_public, METHOD_HEAD, "HEAD", "/a.example/b@c.example/d/e/+static/x", true, "blob"},
     {routes_public, METHOD_POST, "POST", "/a.example/b@c.example/d/+static/x", false, "blob_link"},
+    {routes_public, METHOD_POST, "POST", "/a.example/b@c.example/d/+static/", false, "upload"},
     {routes_public, METHOD_GET, "GET", "/a.example/b@c.example/", false, "list"},
     {routes_public, METHOD_HEAD, "HEAD", "/a.example/b@c.example", false, "list"},
     {routes_public, METHOD_POST, "POST", "/logout", false, "logout"},
