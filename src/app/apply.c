@@ -205,6 +205,7 @@ void apply_settings(struct server *server)
         .transfer_timeout_ms = settings->transfer_timeout,
         .poll_time_s = settings->poll_time / MS_PER_S,
         .public_url = str_of(settings->public_url),
+        .blob_origin = str_of(settings->blob_origin),
         .access_log = settings->access_log,
         .version = CUTOUT_VERSION,
         .durability = settings->durability,

@@ -69,6 +69,15 @@ static bool check_oidc_issuers(const struct settings *settings, struct error *er
     return true;
 }
 
+/* On the host of the app it would protect nothing. */
+static bool is_own_host(const struct settings *settings)
+{
+    struct str blobs = str_of(settings->blob_origin), own = str_of(settings->public_url);
+
+    return blobs.length > 0 && str_starts_with(own, blobs) &&
+           (own.length == blobs.length || own.data[blobs.length] == '/');
+}
+
 bool directives_check(const struct settings *settings, struct error *error)
 {
     if (settings->listen.count == 0)
@@ -82,6 +91,9 @@ bool directives_check(const struct settings *settings, struct error *error)
     if (settings->trusted_user_header && settings->trusted_proxies.count == 0)
         return error_set(error, ERROR_CONF,
                          "trusted_user_header: say in trusted_proxies who may send it");
+    if (is_own_host(settings))
+        return error_set(error, ERROR_CONF,
+                         "blob_origin: is that of public_url; it has to be another host name");
     if (settings->mail_server && !settings->mail_from)
         return error_set(error, ERROR_CONF, "mail_server: say in mail_from who the mail is from");
     return check_oidc_issuers(settings, error) &&

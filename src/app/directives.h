@@ -11,7 +11,7 @@
 /* Sizes in bytes, times in milliseconds. A text is NULL when it is not given. */
 struct settings {
     struct conf_list listen, admin_listen;
-    char *data_dir, *base_path, *public_url;
+    char *data_dir, *base_path, *public_url, *blob_origin;
     char *durability; /* see directives_durability */
     bool dev_login;
     char *trusted_user_header, *token_secret_file;

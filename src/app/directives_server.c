@@ -59,6 +59,16 @@ const struct conf_directive directives[] = {
      .help = "How browsers reach this server, base_path included; /syncclient.js says it to "
              "the apps that load it. Needed behind a proxy that speaks TLS; without it the "
              "script names the host that it was asked from, by http."},
+    {.name = "blob_origin",
+     .type = CONF_TEXT,
+     .offset = FIELD(blob_origin),
+     .fallback = "",
+     .check = check_origin,
+     .reloads = true,
+     .values = "https://HOST",
+     .help = "Where blobs are read, and only there: another host name of this server, on which "
+             "no app is. A file that somebody has sent is no page of an app then, whatever a "
+             "browser takes it for. Empty: where everything is."},
     {.name = "allow_origin",
      .type = CONF_LIST,
      .offset = FIELD(allow_origin),

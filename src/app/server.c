@@ -91,15 +91,18 @@ static bool open_sync(struct server *server, struct error *error)
     struct loop *loop = &server->loop;
     const struct limits *limits = &server->limits;
     struct news *news = share_news(&server->share);
-
-    return offload_open(&server->helpers, loop, (unsigned)server->settings.helper_threads, error) &&
-           committer_open(&server->committer, loop, &server->disk, news, error) &&
-           apply_durability(server, error) &&
-           checkpoint_open(&server->checkpoint, &server->committer, loop, &server->helpers, limits,
-                           error) &&
-           streams_open(&server->streams, loop, &server->disk, &server->helpers, &server->committer,
-                        news, limits, error) &&
-           share_listen(&server->share, loop, &server->streams, &server->helpers, error);
+    unsigned threads = (unsigned)server->settings.helper_threads;
+    bool ok = offload_open(&server->helpers, loop, threads, error) &&
+              offload_open(&server->movers, loop, threads, error) &&
+              committer_open(&server->committer, loop, &server->disk, news, error) &&
+              apply_durability(server, error) &&
+              checkpoint_open(&server->checkpoint, &server->committer, loop, &server->helpers,
+                              limits, error) &&
+              streams_open(&server->streams, loop, &server->disk, &server->helpers,
+                           &server->committer, news, limits, error) &&
+              share_listen(&server->share, loop, &server->streams, &server->helpers, error);
+    server->streams.movers = &server->movers;
+    return ok;
 }
 
 /* --- Who, and what is served -------------------------------------------------------------------
@@ -356,6 +359,7 @@ static void close_sync(struct server *server)
 
     share_stop(&server->share);
     syncer_close(&server->syncer);
+    offload_close(&server->movers);
     offload_close(&server->helpers);
     checkpoint_close(&server->checkpoint);
     streams_close(&server->streams);

@@ -35,6 +35,7 @@ struct server {
     struct share share;
     struct loop loop;
     struct offload helpers;
+    struct offload movers; /* of blobs: what takes long holds up nothing else */
     struct committer committer;
     struct checkpoint checkpoint;
     struct syncer syncer;

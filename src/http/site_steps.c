@@ -41,7 +41,8 @@ static enum step answer_client_script(struct task *task)
 const struct step_entry client_script_steps[] = {STEP(answer_client_script), {0}};
 
 /* What this version can do beyond the first protocol (docs/protocol.md marks it "new"). */
-static const char features[] = "[\"client\",\"errors\",\"list\",\"pending\",\"until\",\"wait\"]";
+static const char features[] =
+    "[\"blobs\",\"client\",\"errors\",\"list\",\"pending\",\"until\",\"wait\"]";
 
 static enum step answer_info(struct task *task)
 {
@@ -54,6 +55,7 @@ static enum step answer_info(struct task *task)
     json_write_u64_member(out, "max_post_bytes", limits->max_post_bytes);
     json_write_u64_member(out, "max_post_objects", limits->max_post_objects);
     json_write_u64_member(out, "max_object_bytes", limits->max_object_bytes);
+    json_write_u64_member(out, "max_blob_bytes", limits->max_blob_bytes);
     json_write_u64_member(out, "max_response_bytes", limits->max_response_bytes);
     json_write_u64_member(out, "max_response_objects", limits->max_response_objects);
     json_write_u64_member(out, "max_wait", limits->max_wait_ms / 1000);
