@@ -137,6 +137,7 @@ bool check_collection(struct check *check, const char *path, struct error *error
     check->was_there = looks->now.is_there;
     check->collections += looks->now.is_there;
     check->records += looks->now.records;
+    check->blobs += looks->now.blobs;
     check->bytes += looks->now.bytes;
     free(looks);
     if (check->on_progress)

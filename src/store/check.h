@@ -22,7 +22,7 @@ struct check {
     void *context;
 
     /* So far. */
-    uint64_t collections, records, bytes;
+    uint64_t collections, records, blobs, bytes;
     uint64_t findings;   /* told */
     uint64_t unreadable; /* among them: could not be looked at */
     uint64_t unsettled;  /* collections that wait for what is in the journal */

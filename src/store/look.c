@@ -3,6 +3,7 @@
 #include "base/crc32c.h"
 #include "base/json_read.h"
 #include "store/collection.h"
+#include "store/look_blobs.h"
 #include "store/record.h"
 
 #include <fcntl.h>
@@ -44,6 +45,7 @@ struct view {
     uint64_t commits;
     uint64_t append_start; /* the entry that the current append begins with */
     struct record record;
+    struct look_blobs blobs;
 };
 
 static uint64_t offset_of(uint64_t position)
@@ -105,8 +107,8 @@ static bool sum_record(struct view *view, const struct index_entry *entry, uint3
 
 /* --- Entries --------------------------------------------------------------------------------- */
 
-static void check_content(struct view *view, uint64_t i, const struct index_entry *entry,
-                          struct str line)
+static bool check_content(struct view *view, uint64_t i, const struct index_entry *entry,
+                          struct str line, struct error *error)
 {
     struct record *record = &view->record;
     struct batch_object object;
@@ -115,7 +117,7 @@ static void check_content(struct view *view, uint64_t i, const struct index_entr
     if (!record_read(record, line, &cause)) {
         findings_add(&view->look->findings, view->data_name, view->previous.end, i, mend,
                      "the record of counter %" PRIu64 ": %s", entry->counter, cause.message);
-        return;
+        return true;
     }
     if (record->counter != entry->counter)
         findings_add(&view->look->findings, view->data_name, view->previous.end, i, mend,
@@ -127,6 +129,7 @@ static void check_content(struct view *view, uint64_t i, const struct index_entr
         BLAME(view, i, "the entry says otherwise than its record when it expires or was deleted");
     if (view->has_identity && (object.key != entry->key || object.type != entry->type))
         BLAME(view, i, "the hashes of the entry are not those of its record's id and type");
+    return look_blobs_note(&view->blobs, record, object.key, i, error);
 }
 
 static void check_commit(struct view *view, uint64_t i, const struct index_entry *entry)
@@ -175,8 +178,7 @@ static bool check_record(struct view *view, uint64_t i, const struct index_entry
     }
     if (!get_bytes(view, view->previous.end, (size_t)length, &line, error))
         return false;
-    check_content(view, i, entry, line);
-    return true;
+    return check_content(view, i, entry, line, error);
 }
 
 static bool check_entry(struct view *view, uint64_t i, const struct index_entry *entry,
@@ -461,7 +463,12 @@ bool look_parse_data_name(struct str name, uint64_t *generation)
 
 bool look_is_litter(const struct finding *finding)
 {
-    return finding->todo == move_away;
+    return finding->todo == move_away || finding->todo == look_blobs_litter;
+}
+
+bool look_is_lost_blob(const struct finding *finding)
+{
+    return finding->todo == look_blobs_restore;
 }
 
 struct names {
@@ -490,7 +497,7 @@ static const char *judge_name(const struct view *view, const struct names *names
     uint64_t generation;
 
     if (str_equals(name, STR("database.index")) || str_equals(name, STR("lock")) ||
-        str_starts_with(name, STR("repair-")))
+        str_equals(name, STR("blobs")) || str_starts_with(name, STR("repair-")))
         return NULL;
     if (str_equals(name, STR("deleted.json")))
         return names->has_index ? "left over: the collection was begun anew" : NULL;
@@ -526,6 +533,28 @@ static void check_names(struct view *view, const struct names *names, struct str
     buf_clear(&full);
 }
 
+/* Of a deleted collection there should be none up to its generation; one that is begun anew may
+ * have its first. */
+static bool check_blobs(struct view *view, const struct names *names, struct error *error)
+{
+    const unsigned char *secret = view->has_identity ? view->identity.secret : NULL;
+    struct look *look = view->look;
+    struct collection deleted = {0};
+    struct error ignored;
+
+    if (!names->has_index && (!names->has_deleted ||
+                              !collection_load_deleted(&deleted, view->disk, view->path, &ignored)))
+        return true; /* what is wrong has been told */
+    uint64_t last_generation = deleted.head.generation;
+    collection_clear(&deleted);
+    if (!look_blobs_check(&view->blobs, &look->findings, view->disk, view->path, secret,
+                          last_generation, error))
+        return false;
+    look->blobs = view->blobs.count;
+    look->bytes += view->blobs.bytes;
+    return true;
+}
+
 static bool check_files(struct view *view, const struct names *names, struct error *error)
 {
     if (names->has_index)
@@ -548,22 +577,23 @@ bool look_at(struct look *look, struct disk *disk, const char *path, struct erro
 
     *look = (struct look){0};
     paths_put_index(view.index_name, path);
-    bool ok = disk_list(disk, path, &list, error);
+    bool ok = look_blobs_open(&view.blobs, error) && disk_list(disk, path, &list, error);
     if (ok) {
         struct names names = survey(buf_str(&list));
 
         look->is_there = list.length > 0;
-        ok = check_files(&view, &names, error);
+        ok = check_files(&view, &names, error) && check_blobs(&view, &names, error);
         if (ok)
             check_names(&view, &names, buf_str(&list));
     }
-    /* A file that went, or got shorter, while it was read. */
+    /* One that went, or got shorter, while it was read. */
     if (!ok && (error->code == ERROR_DAMAGED || error->code == ERROR_NOT_FOUND)) {
         findings_add(&look->findings, path, FINDING_NO_OFFSET, 0, mend, "%s", error->message);
         ok = true;
     }
     file_close(&view.index);
     file_close(&view.data);
+    look_blobs_clear(&view.blobs);
     buf_clear(&view.window);
     buf_clear(&list);
     return ok;

@@ -20,6 +20,7 @@ enum member {
 struct reading {
     struct record *record;
     enum member member; /* whose value comes next */
+    bool is_href;       /* that of its blob */
     unsigned seen;
     unsigned values; /* of the outer array */
     struct error error;
@@ -140,12 +141,30 @@ static bool note_part(struct reading *reading, enum json_event event)
            refuse(&reading->error, "it is no counter with an object");
 }
 
+/* What stands behind the last slash of the address. */
+static void note_blob(struct reading *reading, enum json_event event, struct str text)
+{
+    struct str rest = text, name = {0};
+    struct blob_id id;
+
+    if (event == JSON_KEY)
+        reading->is_href = str_equals(text, STR("href"));
+    if (event != JSON_STRING || !reading->is_href)
+        return;
+    while (rest.data && str_split(&rest, '/', &name))
+        continue;
+    if (blob_parse_name(name, &id))
+        blob_put_name(&id, reading->record->blob);
+}
+
 static bool on_event(void *context, enum json_event event, unsigned depth, struct str text)
 {
     struct reading *reading = context;
 
     if (depth == 1)
         return note_part(reading, event);
+    if (depth == 3 && reading->member == MEMBER_BLOB)
+        note_blob(reading, event, text);
     if (depth != 2 || event == JSON_END_ARRAY || event == JSON_END_OBJECT)
         return true;
     return event == JSON_KEY ? note_key(reading, text) : note_value(reading, event, text);
@@ -191,6 +210,7 @@ bool record_read(struct record *record, struct str line, struct error *error)
     record->flags = 0;
     record->has_type = record->has_id = false;
     record->type_length = record->id_length = 0;
+    record->blob[0] = '\0';
     if (!str_starts_with(line, STR("[")) || !str_ends_with(line, end))
         return refuse(error, "it is no line of a counter and an object");
     size_t comma = str_find_byte(line, ',');

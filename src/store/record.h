@@ -7,6 +7,7 @@
 #define STORE_RECORD_H
 
 #include "store/batch.h"
+#include "store/blob.h"
 
 enum { RECORD_NAME_MOST = 1024 }; /* bytes of an id or a type */
 
@@ -17,6 +18,7 @@ struct record {
     uint8_t flags; /* INDEX_DELETED, INDEX_BLOB */
     bool has_type, has_id;
     size_t type_length, id_length;
+    char blob[BLOB_NAME_SIZE]; /* name of its blob; "": it has none */
     char type[RECORD_NAME_MOST];
     char id[RECORD_NAME_MOST + 1]; /* 's' or 'i', then the id decoded */
 };

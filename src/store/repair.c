@@ -480,10 +480,14 @@ static bool rebuild(struct work *work, struct error *error)
            put_in_place(work, error) && remove_litter(work, true, error);
 }
 
-static bool is_only_litter(const struct findings *findings)
+/* What is lost of blobs is told by the check that follows; records are not to be made anew for it.
+ */
+static bool needs_no_rebuild(const struct findings *findings)
 {
     for (size_t i = 0; i < findings->count; i++) {
-        if (!look_is_litter(&findings->items[i]))
+        const struct finding *finding = &findings->items[i];
+
+        if (!look_is_litter(finding) && !look_is_lost_blob(finding))
             return false;
     }
     return findings->more == 0;
@@ -510,7 +514,7 @@ static bool mend(struct work *work, struct error *error)
         work->repair->was_sound = true;
         return true;
     }
-    if (is_only_litter(findings))
+    if (needs_no_rebuild(findings))
         return clear_litter(work, is_live, error);
     if (is_deleted)
         return error_set(error, ERROR_DAMAGED,

@@ -113,6 +113,7 @@ static void put_json_sum(struct buf *out, const struct check *check)
     buf_append_byte(out, '{');
     json_write_u64_member(out, "collections", check->collections);
     json_write_u64_member(out, "records", check->records);
+    json_write_u64_member(out, "blobs", check->blobs);
     json_write_u64_member(out, "bytes", check->bytes);
     json_write_u64_member(out, "findings", check->findings);
     json_write_u64_member(out, "unreadable", check->unreadable);
@@ -122,8 +123,9 @@ static void put_json_sum(struct buf *out, const struct check *check)
 
 static void put_text_sum(struct buf *out, const struct check *check)
 {
-    buf_append_format(out, "%" PRIu64 " collections, %" PRIu64 " records, %" PRIu64 " bytes: ",
-                      check->collections, check->records, check->bytes);
+    buf_append_format(
+        out, "%" PRIu64 " collections, %" PRIu64 " records, %" PRIu64 " blobs, %" PRIu64 " bytes: ",
+        check->collections, check->records, check->blobs, check->bytes);
     if (check->findings == 0)
         buf_append_text(out, "sound\n");
     else

@@ -189,7 +189,7 @@ bool show_index(struct disk *disk, const char *path, struct error *error)
 struct figures {
     const char *path;
     struct collection collection;
-    uint64_t synced_count, bytes;
+    uint64_t synced_count, blobs, bytes;
 };
 
 static bool add_size(struct figures *figures, struct disk *disk, const char *name,
@@ -207,13 +207,33 @@ static bool add_size(struct figures *figures, struct disk *disk, const char *nam
     return ok || error->code == ERROR_NOT_FOUND;
 }
 
+static bool measure_blobs(struct figures *figures, struct disk *disk, struct error *error)
+{
+    char directory[PATHS_SIZE], name[FILE_NAME_SIZE];
+    struct buf list = {0};
+
+    paths_put_blobs(directory, figures->path);
+    bool ok = disk_list(disk, directory, &list, error);
+    for (size_t at = 0; ok && at < list.length; at += strlen(list.data + at) + 1) {
+        (void)snprintf(name, sizeof name, "blobs/%.250s", list.data + at);
+        ok = add_size(figures, disk, name, error);
+        figures->blobs++;
+    }
+    buf_clear(&list);
+    return ok;
+}
+
 static bool measure(struct figures *figures, struct disk *disk, struct error *error)
 {
     struct buf list = {0};
     bool ok = disk_list(disk, figures->path, &list, error);
 
     for (size_t at = 0; ok && at < list.length; at += strlen(list.data + at) + 1) {
-        if (!str_starts_with(str_of(list.data + at), STR("repair-")))
+        struct str name = str_of(list.data + at);
+
+        if (str_equals(name, STR("blobs")))
+            ok = measure_blobs(figures, disk, error);
+        else if (!str_starts_with(name, STR("repair-")))
             ok = add_size(figures, disk, list.data + at, error);
     }
     buf_clear(&list);
@@ -257,6 +277,7 @@ static void put_json(struct buf *out, const struct figures *figures)
                              collection->state == COLLECTION_LIVE ? STR("live") : STR("deleted"));
     json_write_u64_member(out, "last_counter", head->last_counter);
     json_write_u64_member(out, "generation", head->generation);
+    json_write_u64_member(out, "blobs", figures->blobs);
     json_write_u64_member(out, "bytes", figures->bytes);
     if (collection->state == COLLECTION_LIVE) {
         json_write_string_member(out, "id", buf_str(&id));
@@ -294,6 +315,7 @@ static void put_text(struct buf *out, const struct figures *figures)
     }
     buf_append_format(out, "  last counter  %" PRIu64 "\n  generation    %" PRIu64 "\n",
                       head->last_counter, head->generation);
+    buf_append_format(out, "  blobs         %" PRIu64 "\n", figures->blobs);
     buf_append_format(out, "  on disk       %" PRIu64 " bytes\n", figures->bytes);
 }
 

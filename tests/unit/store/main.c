@@ -31,6 +31,7 @@ int main(void)
     srunner_add_suite(runner, suite_repair());
     srunner_add_suite(runner, suite_repair_faults());
     srunner_add_suite(runner, suite_blob());
+    srunner_add_suite(runner, suite_look_blobs());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

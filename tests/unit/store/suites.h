@@ -29,5 +29,6 @@ struct Suite *suite_losses(void);
 struct Suite *suite_revoked(void);
 struct Suite *suite_jump(void);
 struct Suite *suite_blob(void);
+struct Suite *suite_look_blobs(void);
 
 #endif
