@@ -65,11 +65,13 @@ enum ranges_kind ranges_parse(struct ranges *ranges, struct str header, uint64_t
             return RANGES_NONE;
         if (start >= end)
             continue;
+        if (end - start > length - total)
+            return RANGES_NONE;
         ranges->parts[ranges->count].start = start;
         ranges->parts[ranges->count++].length = end - start;
         total += end - start;
     }
-    if (seen == 0 || (total > length && ranges->count > 1))
+    if (seen == 0)
         return RANGES_NONE;
     return ranges->count > 0 ? RANGES_SOME : RANGES_UNSATISFIABLE;
 }

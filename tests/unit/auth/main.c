@@ -24,6 +24,7 @@ int main(void)
     srunner_add_suite(runner, suite_id_token());
     srunner_add_suite(runner, suite_oidc_issuer());
     srunner_add_suite(runner, suite_login_oidc());
+    srunner_add_suite(runner, suite_blob_link());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -22,5 +22,6 @@ struct Suite *suite_token(void);
 struct Suite *suite_mail_server(void);
 struct Suite *suite_mail_login(void);
 struct Suite *suite_login_mail(void);
+struct Suite *suite_blob_link(void);
 
 #endif

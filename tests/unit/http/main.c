@@ -13,6 +13,7 @@ int main(void)
     srunner_add_suite(runner, suite_metrics());
     srunner_add_suite(runner, suite_serving());
     srunner_add_suite(runner, suite_mail_page());
+    srunner_add_suite(runner, suite_ranges());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -11,5 +11,6 @@ struct Suite *suite_serving(void);
 struct Suite *suite_head(void);
 struct Suite *suite_site(void);
 struct Suite *suite_mail_page(void);
+struct Suite *suite_ranges(void);
 
 #endif

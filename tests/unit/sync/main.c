@@ -16,6 +16,7 @@ int main(void)
     srunner_add_suite(runner, suite_committer());
     srunner_add_suite(runner, suite_trouble());
     srunner_add_suite(runner, suite_rot());
+    srunner_add_suite(runner, suite_blobs());
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

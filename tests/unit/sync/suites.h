@@ -14,5 +14,6 @@ Suite *suite_watch(void);
 Suite *suite_committer(void);
 Suite *suite_trouble(void);
 Suite *suite_rot(void);
+struct Suite *suite_blobs(void);
 
 #endif

@@ -5,8 +5,11 @@
 
 #include <check.h>
 
-static const struct limits limits = {
-    .max_post_bytes = 1 << 20, .max_post_objects = 5, .max_object_bytes = 200, .max_blob_bytes = 20, .json_max_depth = 8};
+static const struct limits limits = {.max_post_bytes = 1 << 20,
+                                     .max_post_objects = 5,
+                                     .max_object_bytes = 200,
+                                     .max_blob_bytes = 20,
+                                     .json_max_depth = 8};
 
 static const unsigned char secret[SIPHASH_KEY_SIZE] = "0123456789abcde";
 

@@ -170,9 +170,12 @@ static struct world_result finish(struct world *world, const char *path, struct 
     result.count = append->count;
     result.client_seq = append->client_seq;
     stream_put_id(append->id, result.id);
+    if (append->objects.blobs.count > 0)
+        blob_put_name(&append->objects.blobs.items[0].id, result.blob);
     if (append->outcome == APPEND_FAILED) {
         result.code = append->error.code;
-        (void)snprintf(result.text, sizeof result.text, "%s", append->error.message);
+        (void)snprintf(result.text, sizeof result.text, "%s%s", append->error.message,
+                       append->objects.errors.data ? append->objects.errors.data : "");
     }
     append_free(&append);
     stream_release(stopper.stream);
@@ -196,7 +199,8 @@ struct world_result world_post(struct world *world, const char *path, const char
     struct error error = {0};
 
     ck_assert_msg(query_parse(&query, str_of(query_text), &error), "%s", error.message);
-    if (!read_body(world, body, &objects, &error)) {
+    if (!read_body(world, body, &objects, &error) ||
+        !object_blobs_find_hrefs(&objects, path, STR(""), &error)) {
         struct world_result result = {.outcome = APPEND_FAILED, .code = error.code};
 
         (void)snprintf(result.text, sizeof result.text, "%s%s", error.message,
@@ -205,6 +209,7 @@ struct world_result world_post(struct world *world, const char *path, const char
         query_clear(&query);
         return result;
     }
+    buf_append_format(&objects.blobs.prefix, "/%s/+static/", path);
     return finish(world, path, append_new(APPEND_OBJECTS, &query, &objects));
 }
 

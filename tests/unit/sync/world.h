@@ -39,6 +39,7 @@ struct world_result {
     enum error_code code; /* of a failure, also of the body's */
     uint64_t first_counter, count, client_seq;
     char id[STREAM_ID_TEXT_SIZE]; /* of the collection it was stored in */
+    char blob[BLOB_NAME_SIZE];    /* of the first one */
     char text[2048];              /* errors of a refused array, or message */
 };
 
