@@ -82,7 +82,7 @@ test('check finds a running server, a stopped one and a killed one sound', async
     await server.stop();
     const result = await ctl('check', '-d', dir, NOTES);
     assert.equal(result.code, 0, result.stdout);
-    assert.match(result.stdout, /1 collections, 20 records, \d+ bytes: sound/);
+    assert.match(result.stdout, /1 collections, 20 records, 0 blobs, \d+ bytes: sound/);
     sum = json(await ctl('check', '-j', path.join(dir, NOTES))).at(-1);
     assert.equal(sum.unsettled, 0);
 });

@@ -93,7 +93,7 @@ const bad = [
     ['expires that is negative', '[{"expires":-1}]', 400, 'bad_objects', 'bad_expires'],
     ['id twice', '[{"id":1,"id":2}]', 400, 'bad_objects', 'duplicate_member'],
     ['id twice, once escaped', '[{"id":1,"\\u0069d":2}]', 400, 'bad_objects', 'duplicate_member'],
-    ['a blob', '[{"id":1,"blob":{"data":"eA=="}}]', 400, 'bad_objects', 'blobs_not_supported'],
+    ['a blob', '[{"id":1,"blob":{"data":"eA=="}}]', 400, 'bad_objects', 'bad_blob'],
 ];
 for (const [name, body, status, error, code] of bad) {
     test(`refused, with nothing stored: ${name}`, async () => {
