@@ -1,4 +1,5 @@
-/* crypto.h - random bytes, SHA-256, HMAC-SHA256, HKDF and base64url; the file that knows OpenSSL. */
+/* crypto.h - random bytes, SHA-256, HMAC-SHA256, HKDF and base64url; the file that knows OpenSSL.
+ */
 #ifndef BASE_CRYPTO_H
 #define BASE_CRYPTO_H
 

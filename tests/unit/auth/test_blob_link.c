@@ -42,7 +42,7 @@ START_TEST(test_blob_link_is_good_for_this_blob_until_it_expires)
     ck_assert(is_good(&link, "a/b/c", "name", NOW));
     ck_assert(is_good(&link, "a/b/c", "name", NOW + 9));
     ck_assert(!is_good(&link, "a/b/c", "name", NOW + 10));
-    ck_assert(!is_good(&link, "a/b/c", "nam", NOW));
+    ck_assert(!is_good(&link, "a/b/c", "other", NOW));
     ck_assert(!is_good(&link, "a/b", "name", NOW));
     buf_clear(&link);
 }
