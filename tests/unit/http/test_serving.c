@@ -210,7 +210,7 @@ START_TEST(test_info_has_the_limits_of_this_moment)
     check_has(answer, "\"max_post_bytes\":11,");
     check_has(answer, "\"max_wait\":55,");
     check_has(answer, "\"quota_collection\":13,");
-    check_has(answer, "\"features\":[\"client\",");
+    check_has(answer, "\"features\":[\"blobs\",\"client\",");
     check_has(answer, "Access-Control-Allow-Origin: http://x.example\r\n");
 }
 END_TEST
