@@ -74,6 +74,8 @@ enum step body_await_all(struct request *request, size_t most, struct task *task
         return task_fail(task, ERROR_TOO_LARGE,
                          "the body has %llu bytes, at most %zu are taken here",
                          (unsigned long long)length, most);
+    if (request->body_memory == 0 && !body_reserve(request, length, &task->error))
+        return STEP_FAIL;
     return body_await(request, most, task);
 }
 

@@ -22,7 +22,8 @@ MUST_CHECK bool body_reserve(struct request *request, uint64_t bytes, struct err
  * they do not come in time. Tells a client that waits for it to go on. */
 enum step body_await(struct request *request, size_t wanted, struct task *task);
 
-/* All of it. ERROR_TOO_LARGE, before anything is waited for, if that is more than most. */
+/* All of it, reserved too. ERROR_TOO_LARGE, before anything is waited for, if that is more than
+ * most. */
 enum step body_await_all(struct request *request, size_t most, struct task *task);
 
 /* The next bytes that have come, at most `most`, in one piece; empty: none have, or memory is out.

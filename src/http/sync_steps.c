@@ -84,15 +84,13 @@ const struct step_entry read_steps[] = {
 static enum step open_objects(struct task *task)
 {
     struct request *request = request_of(task);
+    uint64_t length = request->head.body_length;
 
-    if (!body_reserve(request, request->head.body_length, &task->error))
+    if (!objects_open(&request->objects, request->http->services.limits, length, &task->error) ||
+        !body_reserve(request, length, &task->error))
         return STEP_FAIL;
-
-    request->http->stats.bytes_in += request->head.body_length;
-    return objects_open(&request->objects, request->http->services.limits,
-                        request->head.body_length, &task->error)
-               ? STEP_NEXT
-               : STEP_FAIL;
+    request->http->stats.bytes_in += length;
+    return STEP_NEXT;
 }
 
 static enum step read_objects(struct task *task)

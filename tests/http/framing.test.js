@@ -4,7 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { test, before, after } = require('node:test');
-const { startServer, collection, login, raw } = require('./lib/server.js');
+const { startServer, collection, login, raw, RawConnection } = require('./lib/server.js');
 
 let server;
 let token;
@@ -36,16 +36,63 @@ const attacks = {
     'no host': () => `GET /info HTTP/1.1\r\n\r\n${marker}`,
     'a version that nobody speaks': () => `GET /info HTTP/1.9\r\nHost: x\r\n\r\n${marker}`,
     'a control byte in the target': () => `GET /info\x1b[2J HTTP/1.1\r\nHost: x\r\n\r\n${marker}`,
+    'a lone line feed': () => `GET /info HTTP/1.1\nHost: x\n\n${marker}`,
+    'one lone line feed among others': () => `GET /info HTTP/1.1\r\nHost: x\nA: b\r\n\r\n${marker}`,
+    'a lone carriage return': () => `GET /info HTTP/1.1\r\nHost: x\rA: b\r\n\r\n${marker}`,
+    'a folded line': () => `GET /info HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n${marker}`,
+    'a folded first line': () => `GET /info HTTP/1.1\r\n Host: x\r\n\r\n${marker}`,
+    'an empty name': () => `GET /info HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n${marker}`,
+    'a line without a colon': () => `GET /info HTTP/1.1\r\nHost: x\r\nabc\r\n\r\n${marker}`,
+    'a NUL in a value': () => `GET /info HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n${marker}`,
+    'a length in hex': () => post('Content-Length: 0x4', `[{}]${marker}`),
+    'a list of lengths': () => post('Content-Length: 4, 4', `[{}]${marker}`),
+    'a length of nothing': () => post('Content-Length:', `[{}]${marker}`),
+    'a negative length': () => post('Content-Length: -4', `[{}]${marker}`),
+    'a length beyond all numbers': () => post('Content-Length: 99999999999999999999', `[{}]${marker}`),
+    'a length with a fraction': () => post('Content-Length: 4.0', `[{}]${marker}`),
+    'two codings': () => post('Transfer-Encoding: gzip, chunked', `4\r\n[{}]\r\n0\r\n\r\n${marker}`),
+    'chunked in capitals': () => post('TRANSFER-ENCODING: CHUNKED', `4\r\n[{}]\r\n0\r\n\r\n${marker}`),
+    'a coding without a length': () => post('Transfer-Encoding: identity', `[{}]${marker}`),
+    'a HEAD with a body': () =>
+        `HEAD /info HTTP/1.1\r\nHost: x\r\nContent-Length: ${marker.length}\r\n\r\n${marker}`,
+    'an OPTIONS with a body': () =>
+        `OPTIONS /info HTTP/1.1\r\nHost: x\r\nContent-Length: ${marker.length}\r\n\r\n${marker}`,
+    'a version of its own': () => `GET /info HTTP/2.0\r\nHost: x\r\n\r\n${marker}`,
+    'no version': () => `GET /info\r\nHost: x\r\n\r\n${marker}`,
+    'two blanks': () => `GET  /info HTTP/1.1\r\nHost: x\r\n\r\n${marker}`,
+    'a tab for a blank': () => `GET\t/info HTTP/1.1\r\nHost: x\r\n\r\n${marker}`,
+    'a blank behind the version': () => `GET /info HTTP/1.1 \r\nHost: x\r\n\r\n${marker}`,
+    'a target that is no path': () => `GET info HTTP/1.1\r\nHost: x\r\n\r\n${marker}`,
+    'a target for proxies': () => `CONNECT a:443 HTTP/1.1\r\nHost: x\r\n\r\n${marker}`,
     'two hosts': () => `GET /info HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n${marker}`,
 };
 for (const [name, make] of Object.entries(attacks)) {
     test(`refused and closed: ${name}`, async () => {
         const answer = await raw(server.port, make());
         assert.match(answer, /^HTTP\/1\.\d (400|411|501) /);
-        assert.doesNotMatch(answer, /marker|404/);
+        assert.doesNotMatch(answer, /marker|HTTP\/1\.\d 404/);
         assert.equal(answer.match(/HTTP\/1\.\d \d/g).length, 1, answer);
     });
 }
+
+test('refused at whatever byte they are cut', async () => {
+    for (const make of Object.values(attacks)) {
+        const bytes = make();
+        const end = bytes.indexOf('marker');
+        const statuses = new Set();
+        await Promise.all(Array.from({ length: end }, async (_, at) => {
+            const connection = new RawConnection(server.port);
+            connection.socket.setNoDelay(true);
+            connection.socket.once('connect', () => {
+                connection.write(Buffer.from(bytes.slice(0, at), 'latin1'));
+                setImmediate(() => connection.write(Buffer.from(bytes.slice(at), 'latin1')));
+            });
+            const text = await connection.waitForClose();
+            statuses.add(text.match(/HTTP\/1\.\d \d+/g)?.join());
+        }));
+        assert.equal(statuses.size, 1, `${JSON.stringify(bytes)}: ${[...statuses]}`);
+    }
+});
 
 test('chunked bodies are not taken', async () => {
     const answer = await raw(server.port, post('Transfer-Encoding: chunked', `4\r\n[{}]\r\n0\r\n\r\n${marker}`));
