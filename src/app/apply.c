@@ -198,6 +198,8 @@ void apply_settings(struct server *server)
         .allow_origins = (const char *const *)settings->allow_origin.items,
         .allow_origin_count = settings->allow_origin.count,
         .max_connections = get_descriptors(settings->max_connections),
+        .max_connections_per_address = settings->max_connections_per_address,
+        .proxy_protocol = settings->proxy_protocol,
         .max_header_bytes = settings->max_header_bytes,
         .max_body_memory = settings->max_body_memory,
         .idle_timeout_ms = settings->idle_timeout,

@@ -91,6 +91,8 @@ bool directives_check(const struct settings *settings, struct error *error)
     if (settings->trusted_user_header && settings->trusted_proxies.count == 0)
         return error_set(error, ERROR_CONF,
                          "trusted_user_header: say in trusted_proxies who may send it");
+    if (settings->proxy_protocol && settings->trusted_proxies.count == 0)
+        return error_set(error, ERROR_CONF, "proxy_protocol: say in trusted_proxies who speaks it");
     if (is_own_host(settings))
         return error_set(error, ERROR_CONF,
                          "blob_origin: is that of public_url; it has to be another host name");

@@ -27,7 +27,8 @@ struct settings {
     struct conf_list allow_audience, oidc_issuer;
     uint64_t oidc_token_age;
     char *document_root, *client_script;
-    uint64_t max_connections, max_header_bytes, max_body_memory;
+    uint64_t max_connections, max_connections_per_address, max_header_bytes, max_body_memory;
+    bool proxy_protocol;
     uint64_t idle_timeout, header_timeout, transfer_timeout;
     uint64_t max_post_bytes, max_post_objects, max_object_bytes, max_blob_bytes;
     uint64_t max_response_bytes, max_response_objects;

@@ -16,6 +16,15 @@ const struct conf_directive directives_limits[] = {
      .reloads = true,
      .help = "Connections at a time; beyond that new ones wait. The limit of open files is "
              "raised to what this needs, as far as the system lets it."},
+    {.name = "max_connections_per_address",
+     .type = CONF_COUNT,
+     .offset = FIELD(max_connections_per_address),
+     .fallback = "1000",
+     .most = 1000000,
+     .reloads = true,
+     .help = "Connections at a time from one address (of IPv6: from one /64); more are closed at "
+             "once. Those of trusted_proxies and of this machine are not counted, as they are many "
+             "people's. 0: no limit."},
     {.name = "max_header_bytes",
      .type = CONF_SIZE,
      .offset = FIELD(max_header_bytes),

@@ -33,6 +33,15 @@ const struct conf_directive directives_login[] = {
      .help =
          "Whose trusted_user_header is believed, and whose X-Forwarded-For: behind a proxy that "
          "is not named here all clients are one to the limits of logins."},
+    {.name = "proxy_protocol",
+     .type = CONF_FLAG,
+     .offset = FIELD(proxy_protocol),
+     .fallback = "off",
+     .reloads = true,
+     .help = "Each connection from trusted_proxies begins with a header of the PROXY protocol, "
+             "version 1 or 2, and counts as one of the client that it names: for balancers of TCP "
+             "connections (HAProxy: send-proxy-v2). Without one it is closed. From others none is "
+             "taken."},
     {.name = "browserid_issuer",
      .type = CONF_LIST,
      .offset = FIELD(browserid_issuer),

@@ -196,7 +196,7 @@ static bool is_within(const unsigned char a[16], const unsigned char range[16], 
     return left == 0 || (a[whole] ^ range[whole]) >> (8 - left) == 0;
 }
 
-static bool is_trusted_peer(const struct access *access, const char *peer)
+bool access_is_proxy(const struct access *access, const char *peer)
 {
     unsigned char address[16], range[16];
     bool is_ip, is_v4;
@@ -237,7 +237,7 @@ void access_find_client(const struct access *access, const char *peer, struct st
     bool is_told = false;
 
     (void)snprintf(client, ACCESS_CLIENT_SIZE, "%s", peer);
-    while (is_trusted_peer(access, client) && (!is_told || rest.length > 0)) {
+    while (access_is_proxy(access, client) && (!is_told || rest.length > 0)) {
         size_t comma = rest.length;
 
         while (comma > 0 && rest.data[comma - 1] != ',')
@@ -288,7 +288,7 @@ static const struct token *identify(struct access *access, const struct credenti
     struct str text = credentials->query_token;
 
     *by_proxy = access->trusted_header && credentials->trusted_user.data &&
-                is_trusted_peer(access, credentials->peer);
+                access_is_proxy(access, credentials->peer);
     if (*by_proxy)
         return read_trusted_user(credentials->trusted_user, room, error);
     if (text.length == 0)

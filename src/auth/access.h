@@ -56,6 +56,9 @@ enum { ACCESS_CLIENT_SIZE = 64 };
 void access_find_client(const struct access *access, const char *peer, struct str forwarded_for,
                         char client[ACCESS_CLIENT_SIZE]);
 
+/* True if peer is one of the proxies. */
+bool access_is_proxy(const struct access *access, const char *peer);
+
 /* Conf check of one item of trusted_proxies. */
 MUST_CHECK bool access_check_proxy(const char *text, struct error *error);
 

@@ -1,6 +1,7 @@
 #include "http/connection.h"
 
 #include "base/clock.h"
+#include "http/admission.h"
 #include "http/body.h"
 #include "http/gate.h"
 #include "http/listener.h"
@@ -68,6 +69,7 @@ static void free_connection(struct connection *connection)
         event_free(connection->writable);
     list_remove(&connection->on_http);
     connection->http->open_count--;
+    admission_leave(connection);
     if (connection->rest)
         evbuffer_free(connection->rest);
     buf_clear(&connection->head);
@@ -213,7 +215,8 @@ void connection_release(struct request *request)
 
 struct bufferevent *connection_accept(struct event_base *base, void *arg)
 {
-    struct http *http = arg;
+    struct http_listener *listener = arg;
+    struct http *http = listener->http;
     struct connection *connection = calloc(1, sizeof *connection);
     struct bufferevent *bufferevent = connection ? bufferevent_socket_new(base, -1, 0) : NULL;
 
@@ -243,6 +246,9 @@ static void find_peer(struct connection *connection)
     evhttp_connection_get_peer(connection->evhttp, &address, &port);
     /* The C library calls the other end of a unix socket "localhost"; it alone has no port. */
     struct str peer = address && address[0] && port > 0 ? str_of(address) : STR("unix:");
+    /* IPv4 on a socket for both. */
+    if (str_starts_with(peer, STR("::ffff:")) && str_find_byte(peer, '.') < peer.length)
+        peer = str_slice(peer, strlen("::ffff:"), peer.length);
     peer = str_slice(peer, 0, sizeof connection->peer - 1);
     memcpy(connection->peer, peer.data, peer.length);
 }
@@ -261,6 +267,12 @@ static bool take_socket(struct connection *connection)
     return connection->readable && connection->writable;
 }
 
+static bool admit(struct connection *connection)
+{
+    connection->has_preface = admission_has_preface(connection);
+    return connection->has_preface || admission_count(connection);
+}
+
 /* What evhttp's own callbacks get is the one way to the connection that it has made. NULL: it has
  * failed to make one. */
 static void adopt(struct connection *connection)
@@ -277,7 +289,7 @@ static void adopt(struct connection *connection)
     } else {
         evhttp_connection_set_closecb(connection->evhttp, on_closed, connection);
         find_peer(connection);
-        if (take_socket(connection))
+        if (take_socket(connection) && admit(connection))
             go_idle(connection);
         else
             evhttp_connection_free(connection->evhttp);

@@ -55,13 +55,15 @@ struct connection {
     uint64_t body_came;    /* bytes that have come since the deadline was set */
     size_t body_wanted;    /* bytes that the request waits for; 0: it does not */
     struct operation body_operation;
-    struct deferred next; /* the next request has come already */
-    bool is_ended;        /* the client has closed its side */
-    bool is_parked;       /* the request is held; see connection_park */
-    bool is_late;         /* the body has not come in time */
-    bool is_broken;       /* for want of memory: nothing more is read */
-    bool lingers;         /* after this answer: closing */
-    char peer[64];        /* textual address, "unix:" */
+    struct deferred next;      /* the next request has come already */
+    bool is_ended;             /* the client has closed its side */
+    bool is_parked;            /* the request is held; see connection_park */
+    bool is_late;              /* the body has not come in time */
+    bool is_broken;            /* for want of memory: nothing more is read */
+    bool lingers;              /* after this answer: closing */
+    bool has_preface;          /* a header of the PROXY protocol comes before the first request */
+    struct neighbor *neighbor; /* NULL: not counted */
+    char peer[64];             /* textual address, "unix:", "unknown" */
 };
 
 /* --- For steps of a request ------------------------------------------------------------------- */
@@ -112,7 +114,7 @@ struct event_base;
 struct evhttp_request;
 
 /* evhttp's callbacks: for a bufferevent when something is accepted, and when a request is there. */
-struct bufferevent *connection_accept(struct event_base *base, void *http);
+struct bufferevent *connection_accept(struct event_base *base, void *listener);
 void connection_take_request(struct evhttp_request *evhttp, void *http);
 
 /* Those that evhttp never got to know, when it is gone. */

@@ -71,7 +71,10 @@ static void end_wait(struct connection *connection)
         look_at_sending(connection);
         break;
     case CONNECTION_HEAD:
-        refuse_slow_head(connection);
+        if (connection->has_preface)
+            evhttp_connection_free(connection->evhttp);
+        else
+            refuse_slow_head(connection);
         break;
     case CONNECTION_FRESH:
     case CONNECTION_IDLE:

@@ -1,5 +1,6 @@
 #include "http/gate.h"
 
+#include "http/admission.h"
 #include "http/body.h"
 #include "http/connection.h"
 
@@ -146,11 +147,44 @@ static bool give_back(struct connection *connection, size_t end)
     return true;
 }
 
+static void begin_head(struct connection *connection)
+{
+    if (connection->state != CONNECTION_IDLE)
+        return;
+    connection->state = CONNECTION_HEAD;
+    connection_set_deadline(connection, settings_of(connection)->header_timeout_ms);
+}
+
+/* True if a part of the first request is here, too. Else the connection may be gone. */
+static bool take_preface(struct connection *connection)
+{
+    struct buf *head = &connection->head;
+    size_t length;
+    enum proxy_header_outcome outcome = admission_read_preface(connection, &length);
+
+    if (outcome == PROXY_HEADER_MORE) {
+        begin_head(connection);
+        return false;
+    }
+    if (outcome == PROXY_HEADER_BAD || !admission_count(connection)) {
+        evhttp_connection_free(connection->evhttp);
+        return false;
+    }
+    connection->has_preface = false;
+    connection->state = CONNECTION_IDLE;
+    connection_set_deadline(connection, settings_of(connection)->idle_timeout_ms);
+    memmove(head->data, head->data + length, head->length - length);
+    head->length -= length;
+    return head->length > 0;
+}
+
 /* If it is complete, a request begins. The connection may be gone when this returns. */
 static void look_for_head(struct connection *connection)
 {
     uint64_t most = settings_of(connection)->max_header_bytes;
 
+    if (connection->has_preface && !take_preface(connection))
+        return;
     skip_empty_lines(connection);
     size_t end = head_find_end(buf_str(&connection->head), &connection->looked_at);
     if (end > most || (end == 0 && connection->head.length > most)) {
@@ -160,9 +194,8 @@ static void look_for_head(struct connection *connection)
             begin_request(connection);
         else
             connection_give_up(connection);
-    } else if (connection->state == CONNECTION_IDLE) {
-        connection->state = CONNECTION_HEAD;
-        connection_set_deadline(connection, settings_of(connection)->header_timeout_ms);
+    } else {
+        begin_head(connection);
     }
 }
 

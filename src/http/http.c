@@ -6,7 +6,6 @@
 #include "http/listener.h"
 
 #include <event2/event.h>
-#include <event2/http.h>
 #include <stdlib.h>
 
 /* How exact deadlines are. */
@@ -31,14 +30,6 @@ void http_start_sweeping(struct http *http)
     (void)event_add(http->sweep, &sweep_time);
 }
 
-static bool make_events(struct http *http, struct error *error)
-{
-    http->evhttp = evhttp_new(http->services.loop->base);
-    http->sweep = event_new(http->services.loop->base, -1, 0, on_sweep, http);
-    return (http->evhttp && http->sweep) ||
-           error_set(error, ERROR_NO_MEMORY, "out of memory for HTTP");
-}
-
 bool http_open(struct http *http, const struct http_services *services, const struct route *routes,
                struct error *error)
 {
@@ -48,20 +39,14 @@ bool http_open(struct http *http, const struct http_services *services, const st
     list_init(&http->fresh);
     list_init(&http->connections);
     deferred_init(&http->adopt, connection_adopt_fresh);
-    if (!crypto_random(&http->id_prefix, sizeof http->id_prefix, error))
+    if (!crypto_random(&http->id_prefix, sizeof http->id_prefix, error) ||
+        !neighbors_open(&http->neighbors, error))
         return false;
-    if (!make_events(http, error)) {
-        http_close(http);
-        return false;
-    }
-    evhttp_set_default_content_type(http->evhttp, NULL);
-    evhttp_set_gencb(http->evhttp, connection_take_request, http);
-    evhttp_set_bevcb(http->evhttp, connection_accept, http);
-    /* It sees only what connection.c tells it; unless that is out of memory, and then there shall
-     * be no more than this. */
-    evhttp_set_max_headers_size(http->evhttp, 4096);
-    evhttp_set_max_body_size(http->evhttp, 0);
-    return true;
+    http->sweep = event_new(services->loop->base, -1, 0, on_sweep, http);
+    if (http->sweep)
+        return true;
+    http_close(http);
+    return error_set(error, ERROR_NO_MEMORY, "out of memory for HTTP");
 }
 
 void http_drain(struct http *http)
@@ -82,10 +67,9 @@ void http_close(struct http *http)
     while (!list_is_empty(&http->requests))
         task_cancel(&OWNER_OF(http->requests.next, struct request, on_http)->task);
     deferred_cancel(&http->adopt);
-    if (http->evhttp)
-        evhttp_free(http->evhttp);
-    http->evhttp = NULL;
+    listener_free_all(http);
     connection_forget_fresh(http);
+    neighbors_close(&http->neighbors);
     if (http->sweep)
         event_free(http->sweep);
     http->sweep = NULL;

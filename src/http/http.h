@@ -13,6 +13,7 @@
 #include "auth/access.h"
 #include "auth/login.h"
 #include "base/conf.h"
+#include "http/neighbors.h"
 #include "loop/loop.h"
 #include "sync/checkpoint.h"
 #include "sync/committer.h"
@@ -34,6 +35,8 @@ struct http_settings {
     const char *const *allow_origins; /* further origins that may read answers; "*" is not one */
     size_t allow_origin_count;
     uint64_t max_connections;
+    uint64_t max_connections_per_address; /* 0: as many as there are */
+    bool proxy_protocol;                  /* access->proxies speak it */
     uint64_t max_header_bytes;
     uint64_t max_body_memory; /* bytes of bodies that are held at once */
     uint64_t idle_timeout_ms, header_timeout_ms, transfer_timeout_ms;
@@ -75,6 +78,7 @@ struct http_stats {
     uint64_t bytes_in, bytes_out; /* bodies */
     uint64_t objects_in, objects_out;
     uint64_t refused_logins, accept_failures, refused_connections, slow_readers;
+    uint64_t refused_neighbors, bad_proxy_headers;
     uint64_t mails_sent, mails_refused, mails_failed;
 };
 
@@ -84,7 +88,6 @@ enum { HTTP_LISTENERS_MOST = 32 };
 struct http {
     struct http_services services;
     const struct route *routes;
-    struct evhttp *evhttp;
     /* See connection.c. */
     struct list connections, fresh; /* of struct connection; fresh: accepted in this turn */
     size_t open_count;              /* both */
@@ -93,10 +96,13 @@ struct http {
     struct event *sweep;       /* looks for deadlines while there are connections */
     uint64_t swept_ms;         /* monotonic clock */
     uint64_t body_memory;      /* reserved for bodies of requests under way */
+    struct neighbors neighbors;
+    uint64_t told_of_admission_ms; /* when the log last had a line of one that was refused */
     struct http_listener {
         struct http *http;
-        void *bound;                /* struct evhttp_bound_socket */
-        struct event *again;        /* switches accepting on again after the descriptors ran out */
+        struct evhttp *evhttp; /* of its own, so that its connections know where they came in */
+        void *bound;           /* struct evhttp_bound_socket */
+        struct event *again;   /* switches accepting on again after the descriptors ran out */
         struct http_listener *next; /* of those that are open, in listener.c */
         char *unix_path;            /* to be removed at the end; NULL for TCP */
         char name[128];             /* "127.0.0.1:8088" with the real port */

@@ -1,5 +1,7 @@
 #include "http/listener.h"
 
+#include "http/connection.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
@@ -262,15 +264,30 @@ static bool put_name(struct http_listener *listener, const struct endpoint *plac
     return true;
 }
 
-static bool start_accepting(struct http *http, struct http_listener *listener, int fd,
-                            struct error *error)
+/* evhttp sees only what connection.c tells it; unless that is out of memory, and then there shall
+ * be no more than this. */
+static bool make_evhttp(struct http_listener *listener)
 {
-    listener->again = event_new(http->services.loop->base, -1, 0, resume_accepting, listener);
-    if (!listener->again)
+    listener->evhttp = evhttp_new(listener->http->services.loop->base);
+    if (!listener->evhttp)
+        return false;
+    evhttp_set_default_content_type(listener->evhttp, NULL);
+    evhttp_set_gencb(listener->evhttp, connection_take_request, listener->http);
+    evhttp_set_bevcb(listener->evhttp, connection_accept, listener);
+    evhttp_set_max_headers_size(listener->evhttp, 4096);
+    evhttp_set_max_body_size(listener->evhttp, 0);
+    return true;
+}
+
+static bool start_accepting(struct http_listener *listener, int fd, struct error *error)
+{
+    listener->again =
+        event_new(listener->http->services.loop->base, -1, 0, resume_accepting, listener);
+    if (!listener->again || !make_evhttp(listener))
         return error_set(error, ERROR_NO_MEMORY, "out of memory");
     if (listen(fd, BACKLOG) != 0)
         return error_set_errno(error, errno, "cannot listen");
-    listener->bound = evhttp_accept_socket_with_handle(http->evhttp, fd);
+    listener->bound = evhttp_accept_socket_with_handle(listener->evhttp, fd);
     if (!listener->bound)
         return error_set(error, ERROR_NO_MEMORY, "out of memory");
     listener->next = open_listeners;
@@ -289,11 +306,11 @@ static void forget_listener(struct http_listener *listener)
         *link = listener->next;
 }
 
-static void close_listener(struct http *http, struct http_listener *listener)
+static void close_listener(struct http_listener *listener)
 {
     forget_listener(listener);
     if (listener->bound)
-        evhttp_del_accept_socket(http->evhttp, listener->bound);
+        evhttp_del_accept_socket(listener->evhttp, listener->bound);
     listener->bound = NULL;
     if (listener->again)
         event_free(listener->again);
@@ -302,6 +319,14 @@ static void close_listener(struct http *http, struct http_listener *listener)
         (void)unlink(listener->unix_path);
     free(listener->unix_path);
     listener->unix_path = NULL;
+}
+
+static void free_listener(struct http_listener *listener)
+{
+    close_listener(listener);
+    if (listener->evhttp)
+        evhttp_free(listener->evhttp);
+    listener->evhttp = NULL;
 }
 
 bool http_listen(struct http *http, const char *where, struct error *error)
@@ -320,18 +345,24 @@ bool http_listen(struct http *http, const char *where, struct error *error)
     if (fd != -1 && place.is_unix)
         listener->unix_path = buf_copy_text(str_of(place.path));
     if (fd != -1 && put_name(listener, &place, fd, &cause) &&
-        start_accepting(http, listener, fd, &cause)) {
+        start_accepting(listener, fd, &cause)) {
         http->listener_count++;
         return true;
     }
     if (fd != -1 && !listener->bound)
         close(fd);
-    close_listener(http, listener);
+    free_listener(listener);
     return error_set(error, cause.code, "%s: %s", where, cause.message);
 }
 
 void listener_close_all(struct http *http)
 {
     for (size_t i = 0; i < http->listener_count; i++)
-        close_listener(http, &http->listeners[i]);
+        close_listener(&http->listeners[i]);
+}
+
+void listener_free_all(struct http *http)
+{
+    for (size_t i = 0; i < http->listener_count; i++)
+        free_listener(&http->listeners[i]);
 }

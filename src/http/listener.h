@@ -11,4 +11,7 @@ void listener_look(struct http *http);
 /* Closes all, removes socket files. Harmless twice. */
 void listener_close_all(struct http *http);
 
+/* And their connections. Harmless twice. */
+void listener_free_all(struct http *http);
+
 #endif

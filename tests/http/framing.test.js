@@ -112,6 +112,45 @@ test('pipelined requests are answered in order', async () => {
     assert.deepEqual(answer.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 200']);
 });
 
+test('empty lines before a request are nothing, however they come', async () => {
+    const request = 'GET /info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    assert.match(await raw(server.port, `\r\n\r\n\r\n${request}`), /^HTTP\/1\.1 200 /);
+    const connection = new RawConnection(server.port);
+    connection.socket.setNoDelay(true);
+    connection.write('\r\n\r\n\r');
+    const pieces = ['\n', '\r', `\n${request.slice(0, 3)}`, request.slice(3)];
+    const next = () => { if (pieces.length) connection.socket.write(pieces.shift(), () => setImmediate(next)); };
+    next();
+    assert.match(await connection.waitForClose(), /^HTTP\/1\.1 200 /);
+});
+
+test('headers without an end are refused when they are too long', async () => {
+    const answer = await raw(server.port, `GET /info HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20000)}`);
+    assert.match(answer, /^HTTP\/1\.1 431 /);
+});
+
+const held = () => `GET /app.example/ann@example.org/held?auth=${token}&wait=50 HTTP/1.1\r\nHost: x\r\n\r\n`;
+
+test('a held request is answered when the client asks for more, and then that is', async () => {
+    const connection = new RawConnection(server.port);
+    connection.write(held());
+    while ((await server.admin('/metrics')).text.includes('cutout_requests_under_way 0')); /* it is held */
+    connection.write(`GET /info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    const text = await connection.waitForClose();
+    assert.deepEqual(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200', 'HTTP/1.1 200']);
+});
+
+for (const leave of ['end', 'resetAndDestroy']) {
+    test(`a held request whose client leaves (${leave}) ends`, async () => {
+        const connection = new RawConnection(server.port, { allowHalfOpen: true });
+        connection.write(held());
+        while ((await server.admin('/metrics')).text.includes('cutout_requests_under_way 0'));
+        connection.socket[leave]();
+        while (!(await server.admin('/metrics')).text.includes('cutout_requests_under_way 0'));
+        connection.destroy();
+    });
+}
+
 test('headers beyond max_header_bytes are refused', async () => {
     const answer = await raw(server.port,
         `GET /info HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20000)}\r\n\r\n`);

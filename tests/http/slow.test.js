@@ -11,7 +11,7 @@ let token;
 let metric;
 
 before(async () => {
-    server = await startServer({ conf: 'header_timeout 1s\ntransfer_timeout 1s\nidle_timeout 1s\n' });
+    server = await startServer({ conf: 'header_timeout 1s\ntransfer_timeout 1s\nidle_timeout 1h\n' });
     token = await login(server, 'ann@example.org');
     metric = async (name) => {
         const { text } = await server.admin('/metrics');
@@ -98,23 +98,28 @@ test('who does not read his answer is cut off, and counted', async () => {
     assert.ok(text.length < 40 * 1000000, `${text.length} bytes`);
 });
 
-test('a connection that nobody uses is closed without a word', async () => {
-    const connection = new RawConnection(server.port);
+test('what was cut off and is not closed by the client does not stay', async () => {
+    const connection = new RawConnection(server.port, { allowHalfOpen: true });
+    connection.write(`POST ${address('long')} HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n`);
+    await connection.waitFor(/^HTTP\/1\.1 413 [^]*\}/);
+    while (await metric('cutout_connections_open') > 1) await server.request('GET', '/info');
+    connection.destroy();
+});
+
+test('a connection that nobody uses is closed without a word; a held request is a use', async () => {
+    const other = await startServer({ conf: 'header_timeout 1h\nidle_timeout 1s\n' });
+    const notes = collection(other, { bucket: 'held' });
+    await notes.post({}, [{ id: 'a', type: 't' }]);
+    const held = new RawConnection(other.port);
+    held.write(`GET ${notes.path}?auth=${notes.token}&since=1&wait=3 HTTP/1.1\r\nHost: x\r\n\r\n`);
+    const connection = new RawConnection(other.port);
     assert.equal(await connection.waitForClose(), '');
-    const used = new RawConnection(server.port);
+    const used = new RawConnection(other.port);
     used.write('GET /info HTTP/1.1\r\nHost: x\r\n\r\n');
     const text = await used.waitForClose();
     assert.equal(text.match(/HTTP\/1\.1 /g).length, 1);
-});
-
-test('held requests are not idle', async () => {
-    const connection = new RawConnection(server.port);
-    const notes = collection(server, { bucket: 'held', token });
-    await notes.post({}, [{ id: 'a', type: 't' }]);
-    connection.write(`GET ${address('held', '&since=1&wait=3')} HTTP/1.1\r\nHost: x\r\n\r\n`);
-    const idle = new RawConnection(server.port);
-    await idle.waitForClose();
-    assert.equal(connection.received.text, '');
-    await connection.waitFor(/^HTTP\/1\.1 2/);
-    connection.destroy();
+    assert.equal(held.received.text, '');
+    await held.waitFor(/^HTTP\/1\.1 2/);
+    held.destroy();
+    await other.stop();
 });

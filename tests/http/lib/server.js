@@ -390,9 +390,9 @@ function collection(server, { email = 'ann@example.org', domain = 'app.example',
 /* A connection for bytes that no HTTP library would send. What comes is in received.text, one
  * character a byte. */
 class RawConnection {
-    constructor(port) {
+    constructor(port, options = {}) {
         this.received = new Transcript();
-        this.socket = net.connect(port, '127.0.0.1');
+        this.socket = net.connect({ port, host: '127.0.0.1', ...options });
         this.socket.setEncoding('latin1');
         this.socket.on('data', (chunk) => this.received.add(chunk));
         this.socket.on('error', () => {}); /* a reset is an end; 'close' follows */

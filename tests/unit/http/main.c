@@ -14,6 +14,8 @@ int main(void)
     srunner_add_suite(runner, suite_serving());
     srunner_add_suite(runner, suite_mail_page());
     srunner_add_suite(runner, suite_ranges());
+    srunner_add_suite(runner, suite_proxy_header());
+    srunner_add_suite(runner, suite_neighbors());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

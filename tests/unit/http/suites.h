@@ -12,5 +12,7 @@ struct Suite *suite_head(void);
 struct Suite *suite_site(void);
 struct Suite *suite_mail_page(void);
 struct Suite *suite_ranges(void);
+struct Suite *suite_proxy_header(void);
+struct Suite *suite_neighbors(void);
 
 #endif

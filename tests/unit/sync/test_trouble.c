@@ -24,6 +24,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+    world_finish_writers(&world);
     world.calls = good;
     world_close(&world);
     world_remove(&world);

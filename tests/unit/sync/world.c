@@ -58,7 +58,7 @@ static void stop_without_writers(void *context)
 }
 
 /* Who was answered does not wait for what the writer does about blobs after that. */
-static void finish_writers(struct world *world)
+void world_finish_writers(struct world *world)
 {
     struct error error;
 
@@ -72,7 +72,7 @@ void world_close(struct world *world)
 {
     struct error error;
 
-    finish_writers(world);
+    world_finish_writers(world);
     offload_close(&world->helpers);
     (void)committer_close(&world->committer, &error);
     streams_close(&world->streams);

@@ -29,9 +29,10 @@ struct world {
 extern const char world_notes[]; /* path of a collection */
 
 void world_open(struct world *world);
-void world_close(struct world *world);   /* stops the server; the directory stays */
-void world_restart(struct world *world); /* replays, too */
-void world_remove(struct world *world);  /* the directory */
+void world_finish_writers(struct world *world); /* after it no other thread is at work */
+void world_close(struct world *world);          /* stops the server; the directory stays */
+void world_restart(struct world *world);        /* replays, too */
+void world_remove(struct world *world);         /* the directory */
 
 /* What a POST brought about; the caller clears. */
 struct world_result {
