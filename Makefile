@@ -20,7 +20,7 @@ MAY_tools := base loop store auth
 PACKAGES_base := yajl libcrypto zlib
 PACKAGES_loop := libevent libevent_extra libcurl
 PACKAGES_auth := cjose
-PACKAGES_http := libevent
+PACKAGES_http := libevent libssl
 
 # ---- Variants -------------------------------------------------------------------------------
 # Each way of compiling has its own directory, so that none disturbs another.

@@ -1,4 +1,5 @@
 /* cutoutd - keeps the data of offline web apps in sync. */
+#include "app/apply.h"
 #include "app/self_test.h"
 #include "app/server.h"
 #include "base/crypto.h"
@@ -24,6 +25,14 @@ static int print(const struct options *options, struct settings *settings)
     bool ok = buf_ok(&text, &error) && fputs(buf_str(&text).data, stdout) != EOF;
     buf_clear(&text);
     return ok ? STATUS_GOOD : STATUS_FAILED;
+}
+
+/* A server that is to be started reads them anyway. */
+static bool check_files(const struct options *options, const struct settings *settings,
+                        struct error *error)
+{
+    return options->action != ACTION_TEST ||
+           (crypto_open(error) && apply_check_files(settings, error));
 }
 
 static int run(const struct options *options, struct settings *settings)
@@ -55,7 +64,8 @@ int main(int argc, char **argv)
         return self_test_run(options.directory, options.as_json);
     if (options_want_conf(&options) &&
         (!directives_read(&settings, options.conf_file, options.instance, &error) ||
-         !options_check(&options, &settings, &error))) {
+         !options_check(&options, &settings, &error) ||
+         !check_files(&options, &settings, &error))) {
         directives_clear(&settings);
         return fail(&error);
     }

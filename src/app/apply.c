@@ -119,6 +119,32 @@ static bool read_issuers(struct browserid_rules *rules, const struct settings *s
     return true;
 }
 
+static bool read_certificate(struct tls_context *tls, const struct settings *settings,
+                             struct error *error)
+{
+    struct error cause;
+
+    return settings->tls_listen.count == 0 ||
+           tls_context_open(tls, settings->tls_certificate, settings->tls_key, &cause) ||
+           error_set(error, cause.code, "tls_certificate, tls_key: %s", cause.message);
+}
+
+bool apply_check_files(const struct settings *settings, struct error *error)
+{
+    struct prepared prepared = {0};
+    const char *secret = settings->token_secret_file;
+    struct error cause;
+    bool ok = true;
+
+    if (secret && access(secret, F_OK) == 0 && !keys_read_file(&prepared.keys, secret, &cause))
+        ok = error_set(error, cause.code, "token_secret_file: %s", cause.message);
+    ok = ok && read_mail_secret(&prepared.mail_secret, settings, error) &&
+         read_issuers(&prepared.browserid, settings, error) &&
+         read_certificate(&prepared.tls, settings, error);
+    apply_discard(&prepared);
+    return ok;
+}
+
 bool apply_prepare(struct prepared *prepared, const struct settings *settings,
                    const struct settings *old, struct error *error)
 {
@@ -126,7 +152,8 @@ bool apply_prepare(struct prepared *prepared, const struct settings *settings,
     if (read_site(&prepared->site, settings, error) &&
         read_keys(&prepared->keys, settings, old, error) &&
         read_mail_secret(&prepared->mail_secret, settings, error) &&
-        read_issuers(&prepared->browserid, settings, error))
+        read_issuers(&prepared->browserid, settings, error) &&
+        read_certificate(&prepared->tls, settings, error))
         return true;
     apply_discard(prepared);
     return false;
@@ -137,6 +164,7 @@ void apply_discard(struct prepared *prepared)
     site_close(&prepared->site);
     keys_clear(&prepared->keys);
     browserid_clear(&prepared->browserid);
+    tls_context_close(&prepared->tls);
     crypto_wipe(&prepared->mail_secret, sizeof prepared->mail_secret);
 }
 
@@ -231,6 +259,11 @@ void apply_access(struct server *server, struct prepared *prepared)
 {
     const struct settings *settings = &server->settings;
 
+    tls_context_close(&server->tls);
+    server->tls = prepared->tls;
+    prepared->tls = (struct tls_context){0};
+    if (server->tls.library)
+        tls_context_set_ticket_secret(&server->tls, server->access.keys.items[0].tls_key);
     browserid_clear(&server->login.browserid);
     server->login.browserid = prepared->browserid;
     prepared->browserid = (struct browserid_rules){0};

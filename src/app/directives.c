@@ -22,6 +22,17 @@ bool directives_lock_out(const struct settings *settings)
            settings->oidc_issuer.count == 0;
 }
 
+static bool check_local(const char *directive, const struct conf_list *places, struct error *error)
+{
+    for (size_t i = 0; i < places->count; i++) {
+        if (!http_listen_is_local(places->items[i]))
+            return error_set(error, ERROR_CONF,
+                             "dev_login: others can reach \"%s %.100s\"; use 127.0.0.1", directive,
+                             places->items[i]);
+    }
+    return true;
+}
+
 /* Behind a balancer every peer looks local, so only what is configured can tell that nobody else
  * gets in. */
 static bool check_dev_login(const struct settings *settings, struct error *error)
@@ -38,13 +49,8 @@ static bool check_dev_login(const struct settings *settings, struct error *error
         return error_set(error, ERROR_CONF, "dev_login: not together with browserid_issuer");
     if (settings->trusted_user_header)
         return error_set(error, ERROR_CONF, "dev_login: not together with trusted_user_header");
-    for (size_t i = 0; i < settings->listen.count; i++) {
-        if (!http_listen_is_local(settings->listen.items[i]))
-            return error_set(error, ERROR_CONF,
-                             "dev_login: others can reach \"listen %.100s\"; use 127.0.0.1",
-                             settings->listen.items[i]);
-    }
-    return true;
+    return check_local("listen", &settings->listen, error) &&
+           check_local("tls_listen", &settings->tls_listen, error);
 }
 
 /* A client that any site could use would let each of them act for the users of all others. */
@@ -80,8 +86,10 @@ static bool is_own_host(const struct settings *settings)
 
 bool directives_check(const struct settings *settings, struct error *error)
 {
-    if (settings->listen.count == 0)
+    if (settings->listen.count == 0 && settings->tls_listen.count == 0)
         return error_set(error, ERROR_CONF, "listen: at least one address is needed");
+    if (settings->tls_listen.count > 0 && (!settings->tls_certificate || !settings->tls_key))
+        return error_set(error, ERROR_CONF, "tls_listen: needs tls_certificate and tls_key");
     if (!settings->durability)
         return error_set(error, ERROR_CONF, "durability: must not be empty");
     if (settings->max_body_memory < settings->max_post_bytes)

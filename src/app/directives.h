@@ -15,7 +15,8 @@ struct settings {
     char *durability; /* see directives_durability */
     bool dev_login;
     char *trusted_user_header, *token_secret_file;
-    struct conf_list trusted_proxies, allow_origin;
+    struct conf_list tls_listen, trusted_proxies, allow_origin;
+    const char *tls_certificate, *tls_key;
     struct conf_list browserid_issuer;
     bool browserid_legacy;
     char *verifier, *verifier_ca_file;

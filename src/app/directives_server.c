@@ -11,8 +11,31 @@ const struct conf_directive directives[] = {
      .check = http_check_listen,
      .values = "ADDRESS:PORT | [ADDRESS]:PORT | *:PORT | unix:PATH ...",
      .help = "Where clients connect. Addresses are numbers; * is all of them, IPv4 and IPv6; "
-             "port 0 lets the system choose. It speaks HTTP without TLS: towards the network "
-             "put a proxy in front."},
+             "port 0 lets the system choose. This is HTTP without TLS: towards the network there "
+             "is tls_listen, or a proxy in front."},
+    {.name = "tls_listen",
+     .type = CONF_LIST,
+     .offset = FIELD(tls_listen),
+     .fallback = "",
+     .check = http_check_listen,
+     .values = "ADDRESS:PORT | [ADDRESS]:PORT | *:PORT ...",
+     .help = "Where clients connect with TLS (1.2 and 1.3)."},
+    {.name = "tls_certificate",
+     .type = CONF_TEXT,
+     .offset = FIELD(tls_certificate),
+     .fallback = "",
+     .reloads = true,
+     .values = "FILE",
+     .help = "The certificate for tls_listen in PEM, with those of its issuers behind it; read "
+             "again at SIGHUP, so a renewed one needs no restart."},
+    {.name = "tls_key",
+     .type = CONF_TEXT,
+     .offset = FIELD(tls_key),
+     .fallback = "",
+     .reloads = true,
+     .values = "FILE",
+     .help = "Its key in PEM, which not everybody may read. Servers with the same "
+             "token_secret_file resume each other's sessions."},
     {.name = "admin_listen",
      .type = CONF_LIST,
      .offset = FIELD(admin_listen),

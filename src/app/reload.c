@@ -104,9 +104,9 @@ static bool prepare(struct settings *next, struct settings *current, struct prep
 static void put_in_place(struct server *server, struct prepared *prepared)
 {
     apply_settings(server);
-    apply_access(server, prepared);
     if (prepared->keys.count > 0)
         access_replace_keys(&server->access, &prepared->keys);
+    apply_access(server, prepared);
     site_close(&server->site);
     server->site = prepared->site;
 }

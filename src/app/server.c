@@ -154,12 +154,12 @@ static const char *find_not_ready(void *context)
 }
 
 static bool listen_on(struct http *http, const char *directive, const struct conf_list *places,
-                      struct error *error)
+                      bool is_tls, struct error *error)
 {
     struct error cause;
 
     for (size_t i = 0; i < places->count; i++) {
-        if (!http_listen(http, places->items[i], &cause))
+        if (!http_listen(http, places->items[i], is_tls, &cause))
             return error_set(error, cause.code, "%s: %s", directive, cause.message);
     }
     return true;
@@ -177,6 +177,7 @@ static bool open_http(struct server *server, struct error *error)
         .limits = &server->limits,
         .settings = &server->http_settings,
         .site = &server->site,
+        .tls = &server->tls,
         .public_face = &server->http,
         .started_ms = server->started_ms,
         .instance = server->options->instance,
@@ -186,9 +187,10 @@ static bool open_http(struct server *server, struct error *error)
     };
 
     return http_open(&server->http, &services, routes_public, error) &&
-           listen_on(&server->http, "listen", &server->settings.listen, error) &&
+           listen_on(&server->http, "listen", &server->settings.listen, false, error) &&
+           listen_on(&server->http, "tls_listen", &server->settings.tls_listen, true, error) &&
            http_open(&server->admin, &services, routes_admin, error) &&
-           listen_on(&server->admin, "admin_listen", &server->settings.admin_listen, error);
+           listen_on(&server->admin, "admin_listen", &server->settings.admin_listen, false, error);
 }
 
 /* --- Signals -----------------------------------------------------------------------------------
@@ -310,8 +312,8 @@ static void say_dev_login(const struct server *server)
 
         if (listener->unix_path)
             continue;
-        log_write(LOG_NOTICE, "open http://%s%.*s/#dev=%s", listener->name,
-                  STR_ARG(server->http_settings.base_path), token);
+        log_write(LOG_NOTICE, "open %s://%s%.*s/#dev=%s", listener->is_tls ? "https" : "http",
+                  listener->name, STR_ARG(server->http_settings.base_path), token);
         return;
     }
 }
@@ -323,7 +325,8 @@ static void say_start(const struct server *server)
         log_write(LOG_NOTICE, "durability %s: a power cut may take back what was answered last",
                   server->settings.durability);
     for (size_t i = 0; i < server->http.listener_count; i++)
-        log_write(LOG_NOTICE, "listening on %s", server->http.listeners[i].name);
+        log_write(LOG_NOTICE, "listening on %s%s", server->http.listeners[i].name,
+                  server->http.listeners[i].is_tls ? " with TLS" : "");
     for (size_t i = 0; i < server->admin.listener_count; i++)
         log_write(LOG_NOTICE, "admin on %s", server->admin.listeners[i].name);
     if (server->login.dev_token[0])
@@ -380,6 +383,7 @@ void server_close(struct server *server)
     fetches_close(&server->fetches);
     access_close(&server->access);
     site_close(&server->site);
+    tls_context_close(&server->tls);
     /* Only if the loop gave up: then nothing here can end in order. What was answered is in the
      * journal, and the next start finds it there. */
     if (server->streams.writers > 0)

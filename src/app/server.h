@@ -20,6 +20,7 @@
 #include "auth/mail_login.h"
 #include "http/http.h"
 #include "http/site.h"
+#include "http/tls.h"
 #include "store/disk.h"
 #include "sync/checkpoint.h"
 #include "sync/syncer.h"
@@ -48,6 +49,7 @@ struct server {
     struct mail_login mail_login;
     struct login login;
     struct site site;
+    struct tls_context tls;
     struct http http, admin;
     struct loop_signal on_term, on_int, on_hup, on_usr1;
 

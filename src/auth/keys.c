@@ -17,6 +17,7 @@ enum { MADE_ID_BYTES = 4 };
 static const struct str token_purpose = STR_INIT("cutout token v1");
 static const struct str mail_purpose = STR_INIT("cutout mail v1");
 static const struct str link_purpose = STR_INIT("cutout blob link v1");
+static const struct str tls_purpose = STR_INIT("cutout tls ticket v1");
 
 static bool add_key(struct keys *keys, struct str id, const unsigned char master[CRYPTO_HASH_SIZE],
                     struct error *error)
@@ -28,7 +29,8 @@ static bool add_key(struct keys *keys, struct str id, const unsigned char master
     keys->items[i].id[id.length] = '\0';
     return crypto_derive(secret, token_purpose, keys->items[i].token_key, error) &&
            crypto_derive(secret, mail_purpose, keys->items[i].mail_key, error) &&
-           crypto_derive(secret, link_purpose, keys->items[i].link_key, error);
+           crypto_derive(secret, link_purpose, keys->items[i].link_key, error) &&
+           crypto_derive(secret, tls_purpose, keys->items[i].tls_key, error);
 }
 
 static bool is_good_id(struct str id)

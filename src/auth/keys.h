@@ -17,6 +17,7 @@ struct keys {
         unsigned char token_key[CRYPTO_HASH_SIZE]; /* derived, as all of them */
         unsigned char mail_key[CRYPTO_HASH_SIZE];  /* codes by mail */
         unsigned char link_key[CRYPTO_HASH_SIZE];  /* links to blobs */
+        unsigned char tls_key[CRYPTO_HASH_SIZE];   /* tickets of TLS sessions */
     } items[KEYS_MOST];
     size_t count;
 };

@@ -13,8 +13,8 @@ struct connection;
 /* True if the peer, which is known, has to say whom it speaks for before the first request. */
 bool admission_has_preface(const struct connection *connection);
 
-/* Of what has come, the first *length bytes say that, and the peer is another one now. BAD has been
- * logged. */
+/* Of what has come (connection->head) the first *length bytes say that, and the peer is another one
+ * now. BAD has been logged. */
 enum proxy_header_outcome admission_read_preface(struct connection *connection, size_t *length);
 
 /* Counts the connection for its peer until admission_leave. False: there are as many as there may

@@ -1,5 +1,7 @@
 #include "http/base_url.h"
 
+#include "http/connection.h"
+
 bool base_url_put(const struct request *request, struct buf *out, struct error *error)
 {
     const struct http_settings *settings = request->http->services.settings;
@@ -10,7 +12,7 @@ bool base_url_put(const struct request *request, struct buf *out, struct error *
         buf_append(out, settings->public_url);
         return buf_ok(out, error);
     }
-    buf_append(out, STR("http://"));
+    buf_append_text(out, request->connection->listener->is_tls ? "https://" : "http://");
     buf_append(out, request->head.host);
     if (!buf_ok(out, error))
         return false;

@@ -6,6 +6,7 @@
 #include "http/gate.h"
 #include "http/listener.h"
 #include "http/send.h"
+#include "http/tls.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -63,6 +64,8 @@ void connection_give_up(struct connection *connection)
 static void free_connection(struct connection *connection)
 {
     deferred_cancel(&connection->next);
+    tls_end(connection->tls);
+    send_drop_file(connection);
     if (connection->readable)
         event_free(connection->readable);
     if (connection->writable)
@@ -100,6 +103,8 @@ static void begin_closing(struct connection *connection)
 {
     connection->state = CONNECTION_CLOSING;
     connection_begin_reading(connection);
+    if (connection->tls)
+        tls_shut_down(connection->tls);
     (void)shutdown(connection->fd, SHUT_WR);
     connection_set_deadline(connection, LINGER_MS);
 }
@@ -110,7 +115,10 @@ static void go_idle(struct connection *connection)
 {
     connection->state = CONNECTION_IDLE;
     connection->looked_at = 0;
-    buf_reset(&connection->head);
+    if (connection->tls)
+        buf_clear(&connection->head); /* has room for a whole piece, which many cannot keep */
+    else
+        buf_reset(&connection->head);
     /* To the half second, which saves asking for the time. */
     connection->deadline_ms = connection->http->swept_ms + settings_of(connection)->idle_timeout_ms;
     if (connection->is_ended || connection_rest_length(connection) > 0)
@@ -158,7 +166,7 @@ bool connection_must_linger(const struct connection *connection)
 
 void connection_begin_sending(struct connection *connection)
 {
-    connection->unsent = evbuffer_get_length(bufferevent_get_output(connection->bufferevent));
+    connection->unsent = send_count_left(connection);
     connection->state = CONNECTION_SENDING;
     connection->http->unsent_count++;
     if (connection->unsent > 0)
@@ -226,6 +234,7 @@ struct bufferevent *connection_accept(struct event_base *base, void *arg)
         return NULL; /* evhttp makes one of its own; connection_take_request refuses what it says */
     }
     connection->http = http;
+    connection->listener = listener;
     connection->bufferevent = bufferevent;
     deferred_init(&connection->next, begin_next);
     list_append(&http->fresh, &connection->on_http);
@@ -267,10 +276,16 @@ static bool take_socket(struct connection *connection)
     return connection->readable && connection->writable;
 }
 
-static bool admit(struct connection *connection)
+bool connection_open(struct connection *connection)
 {
-    connection->has_preface = admission_has_preface(connection);
-    return connection->has_preface || admission_count(connection);
+    struct http *http = connection->http;
+
+    connection->has_preface = false;
+    if (!admission_count(connection))
+        return false;
+    if (connection->listener->is_tls)
+        connection->tls = tls_begin(http->services.tls, connection->fd, clock_unix_seconds());
+    return !connection->listener->is_tls || connection->tls;
 }
 
 /* What evhttp's own callbacks get is the one way to the connection that it has made. NULL: it has
@@ -289,7 +304,8 @@ static void adopt(struct connection *connection)
     } else {
         evhttp_connection_set_closecb(connection->evhttp, on_closed, connection);
         find_peer(connection);
-        if (take_socket(connection) && admit(connection))
+        connection->has_preface = admission_has_preface(connection);
+        if (take_socket(connection) && (connection->has_preface || connection_open(connection)))
             go_idle(connection);
         else
             evhttp_connection_free(connection->evhttp);

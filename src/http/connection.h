@@ -43,11 +43,17 @@ struct connection {
     struct bufferevent *bufferevent; /* has no socket */
     struct evhttp_connection *evhttp;
     int fd; /* evhttp's, which closes it */
+    const struct http_listener *listener;
+    struct ssl_st *tls; /* NULL: none, or not begun */
+    struct file_part {
+        int fd;
+        uint64_t offset, left; /* left 0: there is none */
+    } file; /* to be sent behind what is in evhttp's buffer; with TLS, else it does that */
     struct event *readable, *writable;
     struct request *request; /* NULL: none */
     enum connection_state state;
     uint64_t deadline_ms;  /* on the monotonic clock; 0: none */
-    size_t unsent;         /* when the deadline was set */
+    uint64_t unsent;       /* bytes, when the deadline was set */
     struct buf head;       /* of the request; what it was taken apart into points in here */
     size_t looked_at;      /* bytes of a head that is not complete */
     struct evbuffer *rest; /* came behind the head, or is a part of one; NULL: never any */
@@ -88,6 +94,10 @@ void connection_end_reading(struct connection *connection);
 /* Memory is out for what it sends. It is closed by the next sweep, since evhttp may be on the
  * stack; a request that is under way is answered first. */
 void connection_give_up(struct connection *connection);
+
+/* The preface, if there is one, has been read: counts the connection, begins TLS. False: it is to
+ * be closed. */
+MUST_CHECK bool connection_open(struct connection *connection);
 
 /* Takes off what has come of a body that nobody wants; then the next request is possible. */
 void connection_skip_body(struct connection *connection);

@@ -4,9 +4,9 @@
 #include "http/body.h"
 #include "http/connection.h"
 #include "http/gate.h"
+#include "http/send.h"
+#include "http/tls.h"
 
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/http.h>
 
 enum {
@@ -50,7 +50,7 @@ static void look_at_body(struct connection *connection)
 
 static void look_at_sending(struct connection *connection)
 {
-    size_t left = evbuffer_get_length(bufferevent_get_output(connection->bufferevent));
+    uint64_t left = send_count_left(connection);
 
     if (left >= connection->unsent || !is_fast(connection, connection->unsent - left)) {
         connection->http->stats.slow_readers++;
@@ -71,7 +71,7 @@ static void end_wait(struct connection *connection)
         look_at_sending(connection);
         break;
     case CONNECTION_HEAD:
-        if (connection->has_preface)
+        if (connection->has_preface || (connection->tls && !tls_is_established(connection->tls)))
             evhttp_connection_free(connection->evhttp);
         else
             refuse_slow_head(connection);

@@ -3,6 +3,7 @@
 #include "http/admission.h"
 #include "http/body.h"
 #include "http/connection.h"
+#include "http/tls.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -13,7 +14,7 @@
 
 enum {
     HEAD_PIECE = 2048,      /* bytes read at once where a head is expected */
-    REST_PIECE = 16 * 1024, /* and behind one */
+    REST_PIECE = TLS_PIECE, /* and behind one */
     REST_MOST = 64 * 1024,  /* that lie there before nothing more is read, unless they are wanted */
 };
 
@@ -155,36 +156,11 @@ static void begin_head(struct connection *connection)
     connection_set_deadline(connection, settings_of(connection)->header_timeout_ms);
 }
 
-/* True if a part of the first request is here, too. Else the connection may be gone. */
-static bool take_preface(struct connection *connection)
-{
-    struct buf *head = &connection->head;
-    size_t length;
-    enum proxy_header_outcome outcome = admission_read_preface(connection, &length);
-
-    if (outcome == PROXY_HEADER_MORE) {
-        begin_head(connection);
-        return false;
-    }
-    if (outcome == PROXY_HEADER_BAD || !admission_count(connection)) {
-        evhttp_connection_free(connection->evhttp);
-        return false;
-    }
-    connection->has_preface = false;
-    connection->state = CONNECTION_IDLE;
-    connection_set_deadline(connection, settings_of(connection)->idle_timeout_ms);
-    memmove(head->data, head->data + length, head->length - length);
-    head->length -= length;
-    return head->length > 0;
-}
-
 /* If it is complete, a request begins. The connection may be gone when this returns. */
 static void look_for_head(struct connection *connection)
 {
     uint64_t most = settings_of(connection)->max_header_bytes;
 
-    if (connection->has_preface && !take_preface(connection))
-        return;
     skip_empty_lines(connection);
     size_t end = head_find_end(buf_str(&connection->head), &connection->looked_at);
     if (end > most || (end == 0 && connection->head.length > most)) {
@@ -217,16 +193,24 @@ void gate_take_next(struct connection *connection)
 
 /* --- What arrives ----------------------------------------------------------------------------- */
 
-/* 0: the client has closed its side. -1: errno tells, EAGAIN among others. */
-static ssize_t read_head(struct connection *connection)
+/* As recv. */
+static ssize_t receive(struct connection *connection, void *room, size_t size, int flags)
 {
-    char *room = buf_reserve(&connection->head, HEAD_PIECE);
+    return connection->tls ? tls_read(connection->tls, room, size)
+                           : recv(connection->fd, room, size, flags);
+}
+
+/* 0: the client has closed its side. -1: errno tells, EAGAIN among others. */
+static ssize_t read_head(struct connection *connection, int flags)
+{
+    size_t piece = connection->tls ? TLS_PIECE : HEAD_PIECE;
+    char *room = buf_reserve(&connection->head, piece);
 
     if (!room) {
         errno = ENOMEM;
         return -1;
     }
-    ssize_t count = recv(connection->fd, room, HEAD_PIECE, 0);
+    ssize_t count = receive(connection, room, piece, flags);
     if (count > 0)
         buf_grow(&connection->head, (size_t)count);
     return count;
@@ -241,18 +225,18 @@ static ssize_t read_rest(struct connection *connection)
         errno = ENOMEM;
         return -1;
     }
-    ssize_t count = recv(connection->fd, room.iov_base, REST_PIECE, 0);
+    ssize_t count = receive(connection, room.iov_base, REST_PIECE, 0);
     room.iov_len = count > 0 ? (size_t)count : 0;
     (void)evbuffer_commit_space(connection->rest, &room, 1);
     return count;
 }
 
 /* Of a connection that is about to be closed. */
-static ssize_t read_for_nothing(const struct connection *connection)
+static ssize_t read_for_nothing(struct connection *connection)
 {
     char room[4096];
 
-    return recv(connection->fd, room, sizeof room, 0);
+    return receive(connection, room, sizeof room, 0);
 }
 
 static void use_rest(struct connection *connection, size_t count)
@@ -288,6 +272,60 @@ static void take_end(struct connection *connection, bool is_failure)
     }
 }
 
+static void become_idle(struct connection *connection)
+{
+    connection->state = CONNECTION_IDLE;
+    connection_set_deadline(connection, settings_of(connection)->idle_timeout_ms);
+}
+
+/* Nothing came that is meant for us, but TLS may have begun with it. */
+static void follow_handshake(struct connection *connection)
+{
+    if (tls_wants_to_write(connection->tls))
+        (void)event_add(connection->writable, NULL);
+    if (!tls_is_established(connection->tls))
+        begin_head(connection);
+    else if (connection->state == CONNECTION_HEAD && connection->head.length == 0)
+        become_idle(connection);
+}
+
+static void take_nothing(struct connection *connection, ssize_t count)
+{
+    if (count < 0 && errno == ENOMEM)
+        connection_give_up(connection);
+    else if (count == 0 || (errno != EAGAIN && errno != EINTR))
+        take_end(connection, count < 0);
+    else if (connection->tls)
+        follow_handshake(connection);
+}
+
+/* What follows it may be TLS, which reads from the socket itself: so no more is taken from there
+ * than belongs to it. */
+static void take_preface(struct connection *connection)
+{
+    struct buf *head = &connection->head;
+    size_t before = head->length, length;
+    ssize_t count = read_head(connection, MSG_PEEK);
+
+    if (count <= 0) {
+        take_nothing(connection, count);
+        return;
+    }
+    enum proxy_header_outcome outcome = admission_read_preface(connection, &length);
+    size_t used = outcome == PROXY_HEADER_READ ? length - before : (size_t)count;
+    bool ok = outcome != PROXY_HEADER_BAD &&
+              recv(connection->fd, head->data + before, used, 0) == (ssize_t)used;
+    if (ok && outcome == PROXY_HEADER_MORE) {
+        begin_head(connection);
+        return;
+    }
+    buf_reset(head);
+    if (ok && connection_open(connection))
+        become_idle(connection);
+    else
+        evhttp_connection_free(connection->evhttp);
+}
+
 void gate_take_input(int fd, short what, void *arg)
 {
     struct connection *connection = arg;
@@ -296,17 +334,19 @@ void gate_take_input(int fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    if (connection->has_preface) {
+        take_preface(connection);
+        return;
+    }
     is_head = is_head && connection_rest_length(connection) == 0;
     if (connection->state == CONNECTION_CLOSING)
         count = read_for_nothing(connection);
     else
-        count = is_head ? read_head(connection) : read_rest(connection);
-    if (count > 0 && is_head)
+        count = is_head ? read_head(connection, 0) : read_rest(connection);
+    if (count <= 0)
+        take_nothing(connection, count);
+    else if (is_head)
         look_for_head(connection);
-    else if (count > 0 && connection->state != CONNECTION_CLOSING)
+    else if (connection->state != CONNECTION_CLOSING)
         use_rest(connection, (size_t)count);
-    else if (count < 0 && errno == ENOMEM)
-        connection_give_up(connection);
-    else if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
-        take_end(connection, count < 0);
 }

@@ -26,6 +26,7 @@ struct evhttp;
 struct request;
 struct route;
 struct site;
+struct tls_context;
 
 enum access_log { ACCESS_LOG_OFF, ACCESS_LOG_ON };
 
@@ -57,7 +58,8 @@ struct http_services {
     struct login *login;
     const struct limits *limits;
     const struct http_settings *settings;
-    struct site *site; /* files to serve: the client, and the document root */
+    struct site *site;       /* files to serve: the client, and the document root */
+    struct tls_context *tls; /* of listeners with TLS; its content changes at a reload */
     /* What the admin face reports on: */
     const struct http *public_face;
     uint64_t started_ms; /* clock_monotonic_ms */
@@ -104,8 +106,9 @@ struct http {
         void *bound;           /* struct evhttp_bound_socket */
         struct event *again;   /* switches accepting on again after the descriptors ran out */
         struct http_listener *next; /* of those that are open, in listener.c */
-        char *unix_path;            /* to be removed at the end; NULL for TCP */
-        char name[128];             /* "127.0.0.1:8088" with the real port */
+        bool is_tls;
+        char *unix_path; /* to be removed at the end; NULL for TCP */
+        char name[128];  /* "127.0.0.1:8088" with the real port */
     } listeners[HTTP_LISTENERS_MOST];
     size_t listener_count;
     struct list requests; /* of struct request, under way */
@@ -127,7 +130,7 @@ MUST_CHECK bool http_open(struct http *http, const struct http_services *service
 
 /* "ADDRESS:PORT", "[ADDRESS]:PORT", "*:PORT", or "unix:PATH". Port 0 lets the system choose;
  * listeners[].name tells which. An old socket file nobody listens on is replaced. */
-MUST_CHECK bool http_listen(struct http *http, const char *where, struct error *error);
+MUST_CHECK bool http_listen(struct http *http, const char *where, bool is_tls, struct error *error);
 
 /* Conf check of one item of listen. */
 MUST_CHECK bool http_check_listen(const char *where, struct error *error);

@@ -329,7 +329,7 @@ static void free_listener(struct http_listener *listener)
     listener->evhttp = NULL;
 }
 
-bool http_listen(struct http *http, const char *where, struct error *error)
+bool http_listen(struct http *http, const char *where, bool is_tls, struct error *error)
 {
     struct http_listener *listener = &http->listeners[http->listener_count];
     struct endpoint place;
@@ -338,7 +338,7 @@ bool http_listen(struct http *http, const char *where, struct error *error)
     if (http->listener_count == HTTP_LISTENERS_MOST)
         return error_set(error, ERROR_CONF, "more than %d addresses to listen on",
                          HTTP_LISTENERS_MOST);
-    *listener = (struct http_listener){.http = http};
+    *listener = (struct http_listener){.http = http, .is_tls = is_tls};
     if (!parse_place(where, &place, error))
         return false;
     int fd = place.is_unix ? open_unix(&place, &cause) : open_tcp(&place, &cause);

@@ -1,7 +1,9 @@
 #include "http/send.h"
 
 #include "http/connection.h"
+#include "http/gate.h"
 #include "http/site.h"
+#include "http/tls.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -10,11 +12,19 @@
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 /* Up to here a body is copied into the answer; a longer one is handed over as it is. */
 enum { COPY_MOST = 4096 };
+
+enum {
+    FILE_PIECE = 64 * 1024, /* bytes read of a file at once */
+    TURN_MOST = 256 * 1024, /* encrypted in one go, before others have their turn */
+};
 
 static void free_body(const void *data, size_t length, void *body)
 {
@@ -60,12 +70,27 @@ static bool add_part(struct reply *reply, struct evbuffer *out)
     return ok;
 }
 
+/* With TLS the file goes through our hands, a piece when the last one is on its way. The library,
+ * which would count, is told how long it is. */
+static bool keep_part(struct request *request)
+{
+    struct reply *reply = &request->reply;
+    struct file_part *file = &request->connection->file;
+    char length[24];
+
+    *file = (struct file_part){reply->part_fd, reply->part_offset, reply->part_length};
+    reply->part_length = 0; /* the descriptor is the connection's */
+    (void)snprintf(length, sizeof length, "%" PRIu64, file->left);
+    return evhttp_add_header(evhttp_request_get_output_headers(request->evhttp), "Content-Length",
+                             length) == 0;
+}
+
 static bool add_body(struct request *request, struct evbuffer *out)
 {
     struct reply *reply = &request->reply;
 
     if (reply->part_length > 0)
-        return add_part(reply, out);
+        return request->connection->tls ? keep_part(request) : add_part(reply, out);
     if (reply->file)
         return add_file(reply, out);
     if (reply->body.length <= COPY_MOST)
@@ -133,13 +158,84 @@ static void tell(struct connection *connection, bool is_sent)
                                   BEV_TRIG_DEFER_CALLBACKS);
 }
 
+/* --- TLS -------------------------------------------------------------------------------------- */
+
+void send_drop_file(struct connection *connection)
+{
+    if (connection->file.left > 0)
+        (void)close(connection->file.fd);
+    connection->file.left = 0;
+}
+
+/* The next piece of the file. False: memory is out, or the file is shorter than it was. */
+static bool add_piece(struct connection *connection, struct evbuffer *out)
+{
+    struct file_part *file = &connection->file;
+    struct evbuffer_iovec room;
+    size_t most = file->left < FILE_PIECE ? (size_t)file->left : FILE_PIECE;
+
+    if (evbuffer_reserve_space(out, (ev_ssize_t)most, &room, 1) != 1)
+        return false;
+    ssize_t count = pread(file->fd, room.iov_base, most, (off_t)file->offset);
+    room.iov_len = count > 0 ? (size_t)count : 0;
+    if (evbuffer_commit_space(out, &room, 1) != 0 || count <= 0)
+        return false;
+    file->offset += (uint64_t)count;
+    if (file->left == (uint64_t)count)
+        send_drop_file(connection);
+    else
+        file->left -= (uint64_t)count;
+    return true;
+}
+
+static ssize_t encrypt_piece(struct connection *connection, struct evbuffer *out)
+{
+    size_t length = evbuffer_get_length(out);
+    size_t piece = length < TLS_PIECE ? length : TLS_PIECE;
+    const void *bytes = evbuffer_pullup(out, (ev_ssize_t)piece);
+
+    if (!bytes) {
+        errno = ENOMEM;
+        return -1;
+    }
+    ssize_t count = tls_write(connection->tls, bytes, piece);
+    if (count > 0)
+        (void)evbuffer_drain(out, (size_t)count);
+    return count;
+}
+
+/* As evbuffer_write. A reader as fast as we are gets no more than TURN_MOST in one go. */
+static int encrypt(struct connection *connection, struct evbuffer *out)
+{
+    size_t sent = 0;
+
+    while (sent < TURN_MOST && send_count_left(connection) > 0) {
+        if (connection->file.left > 0 && evbuffer_get_length(out) < TLS_PIECE &&
+            !add_piece(connection, out)) {
+            errno = EIO;
+            return -1;
+        }
+        ssize_t count = encrypt_piece(connection, out);
+        if (count < 0)
+            return -1;
+        sent += (size_t)count;
+    }
+    return (int)sent;
+}
+
+uint64_t send_count_left(const struct connection *connection)
+{
+    return evbuffer_get_length(bufferevent_get_output(connection->bufferevent)) +
+           connection->file.left;
+}
+
 /* Mostly the socket takes all at once. */
 static void send_now(struct connection *connection)
 {
     struct evbuffer *out = bufferevent_get_output(connection->bufferevent);
-    int count = evbuffer_write(out, connection->fd);
+    int count = connection->tls ? encrypt(connection, out) : evbuffer_write(out, connection->fd);
 
-    if (evbuffer_get_length(out) == 0)
+    if (send_count_left(connection) == 0)
         tell(connection, true);
     else if (count >= 0 || errno == EAGAIN || errno == EINTR)
         (void)event_add(connection->writable, NULL);
@@ -147,11 +243,15 @@ static void send_now(struct connection *connection)
         tell(connection, false);
 }
 
-void send_more(int fd, short what, void *connection)
+/* Before there is an answer only TLS waits for the socket, on behalf of a read. */
+void send_more(int fd, short what, void *arg)
 {
-    (void)fd;
-    (void)what;
-    send_now(connection);
+    struct connection *connection = arg;
+
+    if (connection->state == CONNECTION_SENDING)
+        send_now(connection);
+    else
+        gate_take_input(fd, what, connection);
 }
 
 void send_reply(struct request *request, const char *first_name, struct buf *headers)

@@ -12,4 +12,12 @@ void send_reply(struct request *request, const char *first_name, struct buf *hea
 /* Callback of the connection's write event: sends what is left. */
 void send_more(int fd, short what, void *connection);
 
+struct connection;
+
+/* Bytes of the answer that the socket has not taken. */
+uint64_t send_count_left(const struct connection *connection);
+
+/* The rest of a file is not wanted any more. Harmless without one. */
+void send_drop_file(struct connection *connection);
+
 #endif

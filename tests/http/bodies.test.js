@@ -36,6 +36,20 @@ test('"go on" is said to those whose login and size are right, and then the body
     connection.destroy();
 });
 
+test('"go on" is said once, however long the body is', async () => {
+    const body = JSON.stringify([{ id: 'a', type: 't', data: 'x'.repeat(300000) }]);
+    const connection = new RawConnection(server.port);
+    connection.write(head('POST', address('expect2'), `Content-Length: ${body.length}`, 'Expect: 100-continue'));
+    await connection.waitFor(/^HTTP\/1\.1 100 Continue\r\n\r\n$/);
+    for (let at = 0; at < body.length; at += 50000) {
+        await new Promise((go) => { connection.socket.write(body.slice(at, at + 50000), go); });
+        await server.request('GET', '/info'); /* so that it is taken in pieces */
+    }
+    await connection.waitFor(/object_counters/);
+    assert.deepEqual(statuses(connection.received.text), [100, 200]);
+    connection.destroy();
+});
+
 for (const [what, status, target, length] of [
     ['who is not logged in', 401, '/app.example/ann@example.org/expect', 5],
     ['a file', 405, '/nothing', 5],
@@ -74,6 +88,7 @@ test('a body too long is answered at once, and the answer arrives while more of 
     connection.socket.on('drain', more);
     more();
     await connection.waitFor(/"error":"too_large"/);
+    assert.match(connection.received.text, /\r\nConnection: close\r\n/);
     assert.deepEqual(statuses(connection.received.text), [413]);
     connection.destroy();
 });

@@ -113,7 +113,9 @@ test('SIGTERM answers held reads at once', async () => {
     const held = notes.get({ since: 1, wait: 50 });
     await heldIsUnderWay(server);
     server.signal('SIGTERM');
-    assert.equal((await held).status, 200);
+    const answer = await held;
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get?.('connection') ?? answer.headers.connection, 'close');
     assert.deepEqual(await withDeadline(server.exited, 'the end'), wellEnded);
 });
 

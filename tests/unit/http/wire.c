@@ -71,8 +71,8 @@ void wire_open(struct wire *wire)
     ck_assert(site_open(&wire->site, NULL, NULL, NULL, &error));
     ck_assert(http_open(&wire->http, &services, routes_public, &error));
     ck_assert(http_open(&wire->admin, &services, routes_admin, &error));
-    ck_assert(http_listen(&wire->http, "127.0.0.1:0", &error));
-    ck_assert(http_listen(&wire->admin, "127.0.0.1:0", &error));
+    ck_assert(http_listen(&wire->http, "127.0.0.1:0", false, &error));
+    ck_assert(http_listen(&wire->admin, "127.0.0.1:0", false, &error));
 }
 
 void wire_close(struct wire *wire)
