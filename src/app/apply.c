@@ -234,6 +234,7 @@ void apply_settings(struct server *server)
         .header_timeout_ms = settings->header_timeout,
         .transfer_timeout_ms = settings->transfer_timeout,
         .poll_time_s = settings->poll_time / MS_PER_S,
+        .busy_poll_time_s = settings->busy_poll_time / MS_PER_S,
         .public_url = str_of(settings->public_url),
         .blob_origin = str_of(settings->blob_origin),
         .access_log = settings->access_log,

@@ -33,7 +33,7 @@ struct settings {
     uint64_t idle_timeout, header_timeout, transfer_timeout;
     uint64_t max_post_bytes, max_post_objects, max_object_bytes, max_blob_bytes;
     uint64_t max_response_bytes, max_response_objects;
-    uint64_t max_wait, json_max_depth, quota_collection, poll_time;
+    uint64_t max_wait, json_max_depth, quota_collection, poll_time, busy_poll_time;
     uint64_t cached_collections, journal_bytes, checkpoint_interval;
     uint64_t helper_threads, drain_timeout;
     char *log_file;

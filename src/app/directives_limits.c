@@ -64,8 +64,9 @@ const struct conf_directive directives_limits[] = {
      .fallback = "256m",
      .least = MEGA,
      .reloads = true,
-     .help = "Bodies of requests that are held in memory at once; what would be more is refused "
-             "with 503. At least max_post_bytes."},
+     .help = "Bodies of requests, and of answers that clients have not taken yet, that are held in "
+             "memory at once. What would be more is refused with 503, and readers that are slow "
+             "are cut off earlier. At least max_post_bytes."},
     {.name = "max_post_bytes",
      .type = CONF_SIZE,
      .offset = FIELD(max_post_bytes),
@@ -146,6 +147,14 @@ const struct conf_directive directives_limits[] = {
      .reloads = true,
      .help = "Asks clients, by X-Sync-Poll-Time, not to poll more often than this; whole "
              "seconds. 0: does not ask."},
+    {.name = "busy_poll_time",
+     .type = CONF_DURATION,
+     .offset = FIELD(busy_poll_time),
+     .fallback = "30m",
+     .most = DAY,
+     .reloads = true,
+     .help = "The same when this process has no time left; from 70 % of a core on it asks for "
+             "something in between. 0: does not ask."},
     {.name = "cached_collections",
      .type = CONF_COUNT,
      .offset = FIELD(cached_collections),

@@ -23,6 +23,11 @@ uint64_t clock_monotonic_us(void)
     return read_us(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_thread_us(void)
+{
+    return read_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
 int64_t clock_unix_seconds(void)
 {
     return held ? held : (int64_t)(read_us(CLOCK_REALTIME) / 1000000);

@@ -10,6 +10,9 @@ uint64_t clock_monotonic_ms(void);
 /* Microseconds on the same clock; for measuring. Never held. */
 uint64_t clock_monotonic_us(void);
 
+/* Microseconds of a core that this thread has used. Never held. */
+uint64_t clock_thread_us(void);
+
 /* Seconds since 1970 UTC; for what is shown, signed or compared with what clients sent. */
 int64_t clock_unix_seconds(void);
 

@@ -10,7 +10,7 @@ bool body_reserve(struct request *request, uint64_t bytes, struct error *error)
     struct http *http = request->http;
     uint64_t most = http->services.settings->max_body_memory;
 
-    if (bytes > most || http->body_memory > most - bytes)
+    if (bytes > most || http->body_memory + http->unsent_memory > most - bytes)
         return error_set(error, ERROR_BUSY,
                          "bodies of other requests take up the memory there is for them "
                          "(max_body_memory, %llu); try again later",

@@ -79,6 +79,13 @@ static void free_connection(struct connection *connection)
     free(connection);
 }
 
+static void forget_unsent(struct connection *connection)
+{
+    connection->http->unsent_count--;
+    connection->http->unsent_memory -= connection->unsent_memory;
+    connection->unsent_memory = 0;
+}
+
 /* Whoever closes it. evhttp frees its part of the request after this. */
 static void on_closed(struct evhttp_connection *evhttp, void *arg)
 {
@@ -87,7 +94,7 @@ static void on_closed(struct evhttp_connection *evhttp, void *arg)
 
     (void)evhttp;
     if (connection->state == CONNECTION_SENDING)
-        connection->http->unsent_count--;
+        forget_unsent(connection);
     if (request && !request->evhttp) {
         request_forget(request);
     } else if (request) {
@@ -164,9 +171,12 @@ bool connection_must_linger(const struct connection *connection)
            coming > SKIP_MOST || (coming > 0 && head->expects);
 }
 
-void connection_begin_sending(struct connection *connection)
+/* What is sent at once is not worth counting. */
+void connection_begin_sending(struct connection *connection, uint64_t memory)
 {
     connection->unsent = send_count_left(connection);
+    connection->unsent_memory = connection->unsent > 0 ? memory : 0;
+    connection->http->unsent_memory += connection->unsent_memory;
     connection->state = CONNECTION_SENDING;
     connection->http->unsent_count++;
     if (connection->unsent > 0)
@@ -175,7 +185,7 @@ void connection_begin_sending(struct connection *connection)
 
 void connection_end_sending(struct connection *connection)
 {
-    connection->http->unsent_count--;
+    forget_unsent(connection);
     connection->deadline_ms = 0;
     if (connection->lingers || connection->is_broken) {
         begin_closing(connection);

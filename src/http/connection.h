@@ -52,14 +52,15 @@ struct connection {
     struct event *readable, *writable;
     struct request *request; /* NULL: none */
     enum connection_state state;
-    uint64_t deadline_ms;  /* on the monotonic clock; 0: none */
-    uint64_t unsent;       /* bytes, when the deadline was set */
-    struct buf head;       /* of the request; what it was taken apart into points in here */
-    size_t looked_at;      /* bytes of a head that is not complete */
-    struct evbuffer *rest; /* came behind the head, or is a part of one; NULL: never any */
-    uint64_t body_left;    /* bytes of the body that nobody has taken yet */
-    uint64_t body_came;    /* bytes that have come since the deadline was set */
-    size_t body_wanted;    /* bytes that the request waits for; 0: it does not */
+    uint64_t deadline_ms;   /* on the monotonic clock; 0: none */
+    uint64_t unsent;        /* bytes, when the deadline was set */
+    uint64_t unsent_memory; /* of which the answer's body takes up so much memory */
+    struct buf head;        /* of the request; what it was taken apart into points in here */
+    size_t looked_at;       /* bytes of a head that is not complete */
+    struct evbuffer *rest;  /* came behind the head, or is a part of one; NULL: never any */
+    uint64_t body_left;     /* bytes of the body that nobody has taken yet */
+    uint64_t body_came;     /* bytes that have come since the deadline was set */
+    size_t body_wanted;     /* bytes that the request waits for; 0: it does not */
     struct operation body_operation;
     struct deferred next;      /* the next request has come already */
     bool is_ended;             /* the client has closed its side */
@@ -108,8 +109,9 @@ void connection_set_deadline(struct connection *connection, uint64_t wait_ms);
 /* Last: the request lets go of its connection. */
 void connection_release(struct request *request);
 
-/* The answer is on its way: waits until the socket has taken it. */
-void connection_begin_sending(struct connection *connection);
+/* The answer is on its way: waits until the socket has taken it. memory: bytes that it takes up
+ * until then. */
+void connection_begin_sending(struct connection *connection, uint64_t memory);
 
 /* It has: on to the next request, or to the end. Called by evhttp's completion, from within it. */
 void connection_end_sending(struct connection *connection);

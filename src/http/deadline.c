@@ -10,8 +10,9 @@
 #include <event2/http.h>
 
 enum {
-    RATE = 1024,       /* bytes a second, the least, over transfer_timeout */
-    SWEEP_MOST = 4096, /* connections looked at in one go */
+    RATE = 1024,          /* bytes a second, the least, over transfer_timeout */
+    SWEEP_MOST = 4096,    /* connections looked at in one go */
+    IDLE_LEAST_MS = 5000, /* that a connection stays even if others have to wait for it */
 };
 
 static const struct http_settings *settings_of(const struct connection *connection)
@@ -26,6 +27,12 @@ static void refuse_slow_head(struct connection *connection)
     error_set(&error, ERROR_TOO_SLOW, "the headers were not complete after %llu ms",
               (unsigned long long)settings_of(connection)->header_timeout_ms);
     gate_refuse(connection, &error);
+}
+
+/* More than half of the memory there is for bodies is taken up. */
+static bool is_tight(const struct http *http)
+{
+    return http->body_memory + http->unsent_memory > http->services.settings->max_body_memory / 2;
 }
 
 /* Whoever moves RATE bytes a second gets another while. */
@@ -52,7 +59,10 @@ static void look_at_sending(struct connection *connection)
 {
     uint64_t left = send_count_left(connection);
 
-    if (left >= connection->unsent || !is_fast(connection, connection->unsent - left)) {
+    bool is_slow = left >= connection->unsent || !is_fast(connection, connection->unsent - left);
+    /* Who holds memory that others need has to be done with half of it by now. */
+    bool is_in_the_way = connection->unsent_memory > 0 && left > connection->unsent / 2;
+    if (is_slow || (is_in_the_way && is_tight(connection->http))) {
         connection->http->stats.slow_readers++;
         evhttp_connection_free(connection->evhttp);
         return;
@@ -85,17 +95,40 @@ static void end_wait(struct connection *connection)
     }
 }
 
+/* The list begins with those that were looked at the longest time ago. */
+static struct connection *next_of(struct http *http)
+{
+    struct list *first = http->connections.next;
+
+    list_remove(first);
+    list_append(&http->connections, first);
+    return OWNER_OF(first, struct connection, on_http);
+}
+
+void deadline_make_room(struct http *http)
+{
+    uint64_t idle_ms = http->services.settings->idle_timeout_ms, now_ms = clock_monotonic_ms();
+    size_t count = http->open_count < SWEEP_MOST ? http->open_count : SWEEP_MOST;
+
+    for (; count > 0 && !list_is_empty(&http->connections); count--) {
+        struct connection *connection = next_of(http);
+
+        if (connection->state == CONNECTION_IDLE &&
+            connection->deadline_ms + IDLE_LEAST_MS <= now_ms + idle_ms) {
+            http->stats.made_room++;
+            evhttp_connection_free(connection->evhttp);
+        }
+    }
+}
+
 void deadline_sweep(struct http *http)
 {
-    struct list *all = &http->connections;
     size_t count = http->open_count < SWEEP_MOST ? http->open_count : SWEEP_MOST;
 
     http->swept_ms = clock_monotonic_ms();
-    for (; count > 0 && !list_is_empty(all); count--) {
-        struct connection *connection = OWNER_OF(all->next, struct connection, on_http);
+    for (; count > 0 && !list_is_empty(&http->connections); count--) {
+        struct connection *connection = next_of(http);
 
-        list_remove(&connection->on_http);
-        list_append(all, &connection->on_http);
         if (connection->deadline_ms > 0 && connection->deadline_ms <= http->swept_ms)
             end_wait(connection);
     }

@@ -10,4 +10,8 @@
 
 void deadline_sweep(struct http *http);
 
+/* There are as many connections as there may be: those that nobody has used for some seconds give
+ * way to new ones. */
+void deadline_make_room(struct http *http);
+
 #endif

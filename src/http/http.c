@@ -18,6 +18,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     deadline_sweep(http);
+    load_look(&http->load, clock_monotonic_us(), clock_thread_us());
     if (!list_is_empty(&http->connections))
         (void)event_add(http->sweep, &sweep_time);
 }

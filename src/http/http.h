@@ -13,6 +13,7 @@
 #include "auth/access.h"
 #include "auth/login.h"
 #include "base/conf.h"
+#include "http/load.h"
 #include "http/neighbors.h"
 #include "loop/loop.h"
 #include "sync/checkpoint.h"
@@ -41,7 +42,8 @@ struct http_settings {
     uint64_t max_header_bytes;
     uint64_t max_body_memory; /* bytes of bodies that are held at once */
     uint64_t idle_timeout_ms, header_timeout_ms, transfer_timeout_ms;
-    uint64_t poll_time_s;   /* X-Sync-Poll-Time; 0: none */
+    /* X-Sync-Poll-Time, mostly and when the loop is busy; 0: none */
+    uint64_t poll_time_s, busy_poll_time_s;
     struct str public_url;  /* where clients find the server; empty: where they asked */
     struct str blob_origin; /* the only one that blobs are served from; empty: any */
     bool access_log;
@@ -80,7 +82,7 @@ struct http_stats {
     uint64_t bytes_in, bytes_out; /* bodies */
     uint64_t objects_in, objects_out;
     uint64_t refused_logins, accept_failures, refused_connections, slow_readers;
-    uint64_t refused_neighbors, bad_proxy_headers;
+    uint64_t refused_neighbors, bad_proxy_headers, made_room, shed;
     uint64_t mails_sent, mails_refused, mails_failed;
 };
 
@@ -98,6 +100,8 @@ struct http {
     struct event *sweep;       /* looks for deadlines while there are connections */
     uint64_t swept_ms;         /* monotonic clock */
     uint64_t body_memory;      /* reserved for bodies of requests under way */
+    uint64_t unsent_memory;    /* of answers that the sockets have not taken yet */
+    struct load load;
     struct neighbors neighbors;
     uint64_t told_of_admission_ms; /* when the log last had a line of one that was refused */
     struct http_listener {

@@ -1,6 +1,7 @@
 #include "http/listener.h"
 
 #include "http/connection.h"
+#include "http/deadline.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -155,6 +156,8 @@ static void resume_accepting(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (!listener->bound)
         return;
+    if (is_full(listener->http))
+        deadline_make_room(listener->http);
     if (is_full(listener->http))
         (void)event_add(listener->again, &pause_time);
     else

@@ -154,7 +154,9 @@ static const char *date_now(struct http *http)
 static void put_headers(const struct request *request, struct buf *out)
 {
     const struct reply *reply = &request->reply;
-    uint64_t poll_time_s = request->http->services.settings->poll_time_s;
+    const struct http_settings *settings = request->http->services.settings;
+    uint64_t poll_time_s =
+        load_poll_time(&request->http->load, settings->poll_time_s, settings->busy_poll_time_s);
 
     buf_append_text(out, date_now(request->http)); /* its name goes beside the block */
     if (reply->cache == REPLY_NO_STORE)

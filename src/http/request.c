@@ -53,12 +53,28 @@ static bool split_target(struct request *request)
                      STR_ARG(base));
 }
 
+/* Shedding: rather some answers less than no memory for any. Who watches us is always answered. */
+static bool is_too_much(struct request *request)
+{
+    struct http *http = request->http;
+    uint64_t most = http->services.settings->max_body_memory;
+
+    if (http->unsent_memory < most || http != http->services.public_face)
+        return false;
+    http->stats.shed++;
+    error_set(&request->refusal, ERROR_BUSY,
+              "answers that nobody takes have filled the memory there is for them "
+              "(max_body_memory, %llu); try again later",
+              (unsigned long long)most);
+    return true;
+}
+
 static const struct task_kind *choose_kind(struct request *request)
 {
     struct http *http = request->http;
     unsigned allowed = 0;
 
-    if (request->refusal.code != ERROR_NONE || !split_target(request))
+    if (request->refusal.code != ERROR_NONE || is_too_much(request) || !split_target(request))
         return &refuse_kind;
     if (!query_parse(&request->query, request->query_text, &request->query_error))
         query_clear(&request->query);

@@ -259,6 +259,8 @@ void send_reply(struct request *request, const char *first_name, struct buf *hea
     struct evhttp_request *evhttp = request->evhttp;
     struct connection *connection = request->connection;
 
+    uint64_t memory = request->reply.body.length;
+
     decide_closing(request, headers);
     bool ok = add_headers(evhttp, first_name, headers);
     if (request->head.method != METHOD_HEAD)
@@ -269,5 +271,5 @@ void send_reply(struct request *request, const char *first_name, struct buf *hea
     else
         evhttp_send_error(evhttp, HTTP_SERVUNAVAIL, NULL);
     send_now(connection);
-    connection_begin_sending(connection);
+    connection_begin_sending(connection, memory);
 }

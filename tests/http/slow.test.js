@@ -59,6 +59,7 @@ test('a body that comes byte by byte is answered 408 and closed, and nothing of 
     const text = await connection.waitForClose();
     assert.equal(statusOf(text), '408');
     assert.match(text, /"error":"request_timeout"/);
+    assert.match(text, /\r\nConnection: close\r\n/);
     assert.deepEqual((await collection(server, { bucket: 'drip', token }).get()).json.objects, []);
 });
 
@@ -102,8 +103,44 @@ test('what was cut off and is not closed by the client does not stay', async () 
     const connection = new RawConnection(server.port, { allowHalfOpen: true });
     connection.write(`POST ${address('long')} HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n`);
     await connection.waitFor(/^HTTP\/1\.1 413 [^]*\}/);
-    while (await metric('cutout_connections_open') > 1) await server.request('GET', '/info');
+    while (await metric('cutout_connections_open') > 0);
     connection.destroy();
+});
+
+test('answers that nobody takes do not fill the memory: others are told to come later, and then served', async () => {
+    const other = await startServer({ conf: 'max_body_memory 1m\nmax_post_bytes 1m\ntransfer_timeout 1s\n' });
+    const notes = collection(other, { bucket: 'large' });
+    await notes.post({}, Array.from({ length: 9 }, (_, i) => ({ id: String(i), type: 't', data: 'x'.repeat(100000) })));
+    const readers = Array.from({ length: 12 }, () => {
+        const connection = new RawConnection(other.port);
+        connection.socket.pause();
+        connection.write(`GET ${notes.path}?auth=${notes.token} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(40));
+        return connection;
+    });
+    let refused;
+    while (refused?.status !== 503) refused = await other.request('GET', '/info');
+    assert.equal(refused.json.error, 'busy');
+    assert.match(refused.json.message, /max_body_memory, 1048576/);
+    assert.ok((await other.admin('/metrics')).text.includes('cutout_answer_memory_bytes'));
+    while ((await other.request('GET', '/info')).status !== 200);
+    for (const connection of readers) connection.socket.resume();
+    await Promise.all(readers.map((connection) => connection.waitForClose()));
+    const text = (await other.admin('/metrics')).text;
+    assert.match(text, /^cutout_answer_memory_bytes 0$/m);
+    assert.match(text, /^cutout_requests_shed_total [1-9]/m);
+    await other.stop();
+});
+
+test('when there are all the connections there may be, idle ones give way', async () => {
+    const other = await startServer({ conf: 'max_connections 16\n' });
+    const idle = Array.from({ length: 16 }, () => new RawConnection(other.port));
+    const served = new RawConnection(other.port);
+    served.write('GET /info HTTP/1.1\r\nHost: x\r\n\r\n');
+    await served.waitFor(/^HTTP\/1\.1 200 /);
+    await Promise.all(idle.map((connection) => connection.waitForClose()));
+    assert.match((await other.admin('/metrics')).text, /^cutout_connections_given_way_total 16$/m);
+    served.destroy();
+    await other.stop();
 });
 
 test('a connection that nobody uses is closed without a word; a held request is a use', async () => {

@@ -16,6 +16,7 @@ int main(void)
     srunner_add_suite(runner, suite_ranges());
     srunner_add_suite(runner, suite_proxy_header());
     srunner_add_suite(runner, suite_neighbors());
+    srunner_add_suite(runner, suite_load());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

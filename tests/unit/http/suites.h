@@ -14,5 +14,6 @@ struct Suite *suite_mail_page(void);
 struct Suite *suite_ranges(void);
 struct Suite *suite_proxy_header(void);
 struct Suite *suite_neighbors(void);
+struct Suite *suite_load(void);
 
 #endif

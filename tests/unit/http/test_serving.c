@@ -215,6 +215,17 @@ START_TEST(test_info_has_the_limits_of_this_moment)
 }
 END_TEST
 
+START_TEST(test_a_busy_server_asks_for_slower_polling)
+{
+    check_has_no(ask("GET /info HTTP/1.1\r\nHost: a\r\n"), "X-Sync-Poll-Time");
+    wire.settings.poll_time_s = 60;
+    wire.settings.busy_poll_time_s = 1860;
+    check_has(ask("GET /info HTTP/1.1\r\nHost: a\r\n"), "\r\nX-Sync-Poll-Time: 60\r\n");
+    wire.http.load.share = (LOAD_BUSY + LOAD_FULL) / 2;
+    check_has(ask("GET /info HTTP/1.1\r\nHost: a\r\n"), "\r\nX-Sync-Poll-Time: 960\r\n");
+}
+END_TEST
+
 START_TEST(test_health_says_ok_even_when_not_ready)
 {
     wire.not_ready = "draining";
@@ -296,6 +307,7 @@ END_TEST
 
 static void add_admin_tests(TCase *tcase)
 {
+    tcase_add_test(tcase, test_a_busy_server_asks_for_slower_polling);
     tcase_add_test(tcase, test_health_says_ok_even_when_not_ready);
     tcase_add_test(tcase, test_ready_is_503_with_the_reason);
     tcase_add_test(tcase, test_metrics_are_prometheus_text);
