@@ -20,7 +20,8 @@ enum {
     AT_CRC = 28,
     END_SIZE = 32,
     VERSION = 1,
-    PIECE = 64 * 1024, /* read at once */
+    PIECE = 64 * 1024,     /* read at once */
+    TEMPORARIES_MOST = 16, /* tries to make one */
     KEY_DIGITS = 2 * sizeof(uint64_t),
     HASH_DIGITS = 2 * BLOB_HASH_SIZE,
 };
@@ -182,8 +183,7 @@ bool blob_is_temporary(struct str name)
 }
 
 /* Who writes one has it locked as long as he lives. One that was made this moment and is not locked
- * yet may be taken for a leftover: then it cannot be placed, and its writer is told to try again.
- */
+ * yet may be taken for a leftover; see make_temporary. */
 static bool remove_leftover(struct disk *disk, const char *path, const char *name,
                             struct error *error)
 {
@@ -224,18 +224,50 @@ static bool make_directories(struct disk *disk, const char *path, struct error *
     return collection_make_directories(disk, path, error) && disk_make_directory(disk, name, error);
 }
 
+/* Nobody removes what is locked. */
+static bool lock_temporary(struct blob_writing *writing, bool *is_ours, struct error *error)
+{
+    struct file again = {0};
+
+    *is_ours = false;
+    if (!file_lock(&writing->file, error))
+        return error->code == ERROR_BUSY;
+    if (!file_open(&again, writing->disk, writing->temporary, O_RDONLY, error))
+        return error->code == ERROR_NOT_FOUND;
+    file_close(&again);
+    *is_ours = true;
+    return true;
+}
+
+/* Another writer, here or in another process, may take it for a leftover before it is locked: then
+ * it is gone, or is going, and the next one is made. */
+static bool make_temporary(struct blob_writing *writing, const char *path, struct error *error)
+{
+    bool is_ours = false;
+
+    for (unsigned i = 0; i < TEMPORARIES_MOST; i++) {
+        if (!choose_temporary(writing, path, error))
+            return false;
+        if (!file_open(&writing->file, writing->disk, writing->temporary, O_RDWR | O_CREAT | O_EXCL,
+                       error)) {
+            writing->temporary[0] = '\0';
+            return false;
+        }
+        if (!lock_temporary(writing, &is_ours, error) || is_ours)
+            return is_ours;
+        file_close(&writing->file);
+        writing->temporary[0] = '\0';
+    }
+    return error_set(error, ERROR_BUSY, "%s: other servers remove new files for blobs; try again",
+                     path);
+}
+
 bool blob_begin(struct blob_writing *writing, struct disk *disk, const char *path,
                 struct error *error)
 {
     *writing = (struct blob_writing){.disk = disk};
-    if (!make_directories(disk, path, error) || !remove_leftovers(disk, path, error) ||
-        !choose_temporary(writing, path, error))
-        return false;
-    if (!file_open(&writing->file, disk, writing->temporary, O_RDWR | O_CREAT | O_EXCL, error)) {
-        writing->temporary[0] = '\0';
-        return false;
-    }
-    return file_lock(&writing->file, error) && crypto_digest_begin(&writing->digest, error);
+    return make_directories(disk, path, error) && remove_leftovers(disk, path, error) &&
+           make_temporary(writing, path, error) && crypto_digest_begin(&writing->digest, error);
 }
 
 bool blob_extend(struct blob_writing *writing, struct str piece, struct error *error)

@@ -395,6 +395,74 @@ START_TEST(test_next_blob_removes_what_a_crash_has_left_and_nothing_that_is_bein
 }
 END_TEST
 
+/* What another writer does in the moment between our making of a file and our lock. */
+enum { THEY_REMOVE_IT, THEY_HOLD_IT, THEFTS };
+
+static struct disk_calls good_calls, stealing_calls;
+static unsigned thefts_left;
+static int theft;
+
+static int lock_after_theft(struct disk *of, int fd)
+{
+    struct buf list = {0};
+    struct str name;
+
+    if (thefts_left == 0)
+        return good_calls.lock(of, fd);
+    thefts_left--;
+    if (theft == THEY_HOLD_IT)
+        return -EAGAIN;
+    ck_assert(disk_list(of, PATH "/blobs", &list, &error));
+    struct str rest = buf_str(&list);
+    while (str_split(&rest, '\0', &name)) {
+        char full[PATHS_SIZE];
+
+        paths_put_blob(full, PATH, name.data);
+        if (blob_is_temporary(name))
+            ck_assert(disk_unlink(of, full, &error));
+    }
+    buf_clear(&list);
+    return good_calls.lock(of, fd);
+}
+
+static void steal(unsigned count)
+{
+    good_calls = *disk->calls;
+    stealing_calls = good_calls;
+    stealing_calls.lock = lock_after_theft;
+    disk->calls = &stealing_calls;
+    thefts_left = count;
+}
+
+START_TEST(test_blob_whose_new_file_is_taken_for_a_leftover_gets_another)
+{
+    char name[BLOB_NAME_SIZE];
+
+    theft = _i;
+    make_name(GENERATION, KEY, picture, "image/png", name);
+    steal(3);
+    ck_assert_msg(write_blob(disk, picture, "image/png", name), "%s", error.message);
+    ck_assert_uint_eq(thefts_left, 0);
+    disk->calls = &good_calls;
+    ck_assert(is_whole(disk, name, picture));
+}
+END_TEST
+
+START_TEST(test_blob_whose_new_files_are_taken_again_and_again_is_to_be_tried_later)
+{
+    struct blob_writing writing;
+
+    theft = _i;
+    steal(1000);
+    ck_assert(!blob_begin(&writing, disk, PATH, &error));
+    ck_assert_int_eq(error.code, ERROR_BUSY);
+    ck_assert_uint_gt(thefts_left, 900);
+    blob_drop(&writing);
+    disk->calls = &good_calls;
+    ck_assert_uint_eq(simdisk.open_files, 0);
+}
+END_TEST
+
 START_TEST(test_blob_whose_file_was_taken_away_is_to_be_tried_again)
 {
     struct blob_writing writing;
@@ -501,6 +569,10 @@ Suite *suite_blob(void)
     tcase_add_test(files, test_blob_is_whole_or_not_there_after_a_power_cut_and_there_once_placed);
     tcase_add_test(files,
                    test_next_blob_removes_what_a_crash_has_left_and_nothing_that_is_being_written);
+    tcase_add_loop_test(files, test_blob_whose_new_file_is_taken_for_a_leftover_gets_another, 0,
+                        THEFTS);
+    tcase_add_loop_test(
+        files, test_blob_whose_new_files_are_taken_again_and_again_is_to_be_tried_later, 0, THEFTS);
     tcase_add_test(files, test_blob_whose_file_was_taken_away_is_to_be_tried_again);
     tcase_add_test(files, test_blobs_of_objects_are_removed_and_no_others);
     tcase_add_test(files, test_blobs_of_a_deleted_collection_are_removed_and_not_those_of_the_next);
