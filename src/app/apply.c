@@ -274,11 +274,11 @@ void apply_access(struct server *server, struct prepared *prepared)
     server->access.proxies = (const char *const *)settings->trusted_proxies.items;
     server->access.proxy_count = settings->trusted_proxies.count;
     server->login.verifier = settings->verifier;
-    server->login.verifier_timeout_ms = settings->verifier_timeout;
+    server->login.login_timeout_ms = settings->login_timeout;
     server->login.oidc_issuers = (const char *const *)settings->oidc_issuer.items;
     server->login.oidc_issuer_count = settings->oidc_issuer.count;
     server->login.oidc_token_age = (int64_t)(settings->oidc_token_age / MS_PER_S);
-    server->documents.timeout_ms = settings->verifier_timeout;
+    server->documents.timeout_ms = settings->login_timeout;
     server->login.token_lifetime = (int64_t)(settings->token_lifetime / MS_PER_S);
     server->login.session_lifetime = (int64_t)(settings->session_lifetime / MS_PER_S);
     server->login.audiences = (const char *const *)settings->allow_audience.items;

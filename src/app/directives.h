@@ -19,8 +19,8 @@ struct settings {
     const char *tls_certificate, *tls_key;
     struct conf_list browserid_issuer;
     bool browserid_legacy;
-    char *verifier, *verifier_ca_file;
-    uint64_t verifier_timeout, max_verifications;
+    char *verifier, *login_ca_file;
+    uint64_t login_timeout, max_login_requests;
     char *mail_server, *mail_from, *mail_password_file, *mail_ca_file;
     uint64_t mail_timeout, max_mails, mail_code_lifetime;
     uint64_t mail_codes_per_user, mail_codes_per_address;

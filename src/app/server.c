@@ -120,12 +120,12 @@ static bool open_access(struct server *server, struct error *error)
         keys_clear(&prepared.keys);
         return false;
     }
-    if (!fetches_open(&server->fetches, &server->loop, (size_t)settings->max_verifications,
-                      settings->verifier_ca_file, error) ||
+    if (!fetches_open(&server->fetches, &server->loop, (size_t)settings->max_login_requests,
+                      settings->login_ca_file, error) ||
         !revocations_open(&server->revocations, &server->disk, share_news(&server->share),
                           &server->helpers, error) ||
         !documents_open(&server->documents, &server->fetches, DOCUMENTS_MOST,
-                        settings->verifier_timeout, error) ||
+                        settings->login_timeout, error) ||
         !mails_open(&server->mails, &server->loop, (size_t)settings->max_mails,
                     settings->mail_ca_file, error) ||
         !mail_login_open(&server->mail_login, &server->mails, error) ||

@@ -35,7 +35,7 @@ struct login {
     struct documents *documents;
     struct browserid_rules browserid; /* issuers whose keys are known here */
     const char *verifier; /* URL; NULL: there is none; borrowed from the configuration */
-    uint64_t verifier_timeout_ms;
+    uint64_t login_timeout_ms;
     struct mail_login *mail;         /* codes by mail; NULL: there are none */
     const char *const *oidc_issuers; /* lines, see oidc_issuer.h; borrowed likewise */
     size_t oidc_issuer_count;

@@ -22,7 +22,7 @@ static enum step ask(struct login_attempt *attempt, struct question *question, s
         return STEP_FAIL;
     const struct fetch_request request = {.url = login->verifier,
                                           .form = buf_str(&question->form),
-                                          .timeout_ms = login->verifier_timeout_ms,
+                                          .timeout_ms = login->login_timeout_ms,
                                           .size_most = ANSWER_MOST};
     return fetch_start(&question->fetch, login->fetches, &request, task) == STEP_FAIL ? STEP_FAIL
                                                                                       : STEP_AGAIN;

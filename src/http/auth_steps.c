@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/body.h"
+#include "http/cors.h"
 #include "http/form.h"
 #include "http/routes.h"
 
@@ -38,7 +39,10 @@ static enum step read_login(struct task *task)
                                         {"audience", &request->login->audience, false},
                                         {"nonce", &request->login->nonce, true},
                                         {0}};
-    return form_read(request, fields, &task->error) ? STEP_NEXT : STEP_FAIL;
+    return form_read(request, fields, &task->error) &&
+                   cors_check_audience(request, buf_str(&request->login->audience), &task->error)
+               ? STEP_NEXT
+               : STEP_FAIL;
 }
 
 static enum step log_in(struct task *task)

@@ -53,6 +53,21 @@ void cors_decide(struct request *request)
     request->origin_allowed = request->origin_credentials || rule == CORS_ANYBODY;
 }
 
+bool cors_check_audience(const struct request *request, struct str audience, struct error *error)
+{
+    struct origin origin, site;
+    struct error cause;
+
+    if (!request->head.origin.data || request->origin_credentials ||
+        !origin_parse(&site, audience, &cause))
+        return true;
+    return (origin_parse(&origin, request->head.origin, &cause) &&
+            str_equals(str_of(origin.text), str_of(site.text))) ||
+           error_set(error, ERROR_FORBIDDEN, "pages of %.*s may not ask for logins at %.*s",
+                     STR_ARG(str_slice(request->head.origin, 0, 80)),
+                     STR_ARG(str_slice(audience, 0, 80)));
+}
+
 bool cors_has_preflight(const struct route *routes)
 {
     return routes == routes_public;

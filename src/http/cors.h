@@ -11,6 +11,12 @@
  * where the route is open to anybody, and everywhere if the configuration allows it. */
 void cors_decide(struct request *request);
 
+/* A page may ask for logins at its own site only, or at any where the configuration trusts it:
+ * false (ERROR_FORBIDDEN) else. audience: what it says its site is; one that is none is for the
+ * caller to refuse. Who sends no Origin is no page. */
+MUST_CHECK bool cors_check_audience(const struct request *request, struct str audience,
+                                    struct error *error);
+
 /* True for tables whose requests browsers may announce by OPTIONS: the public one. */
 bool cors_has_preflight(const struct route *routes);
 

@@ -4,6 +4,7 @@
 #include "base/json_write.h"
 #include "base/log.h"
 #include "http/body.h"
+#include "http/cors.h"
 #include "http/form.h"
 #include "http/mail_page.h"
 #include "http/routes.h"
@@ -82,22 +83,6 @@ static enum step press_button(struct task *task)
     return link.data ? answer_page(request, link) : STEP_NEXT;
 }
 
-/* A page may have a code sent for its own site only, or for any where the conf trusts it. */
-static bool check_origin(const struct request *request, struct str audience, struct error *error)
-{
-    struct origin origin, site;
-    struct error cause;
-
-    if (!request->head.origin.data || request->origin_credentials)
-        return true;
-    return (origin_parse(&origin, request->head.origin, &cause) &&
-            origin_parse(&site, audience, &cause) &&
-            str_equals(str_of(origin.text), str_of(site.text))) ||
-           error_set(error, ERROR_FORBIDDEN, "pages of %.*s may not ask for codes for %.*s",
-                     STR_ARG(str_slice(request->head.origin, 0, 80)),
-                     STR_ARG(str_slice(audience, 0, 80)));
-}
-
 static enum step read_wish(struct task *task)
 {
     struct request *request = request_of(task);
@@ -109,7 +94,7 @@ static enum step read_wish(struct task *task)
                                         {"audience", &request->wish->audience, false},
                                         {0}};
     return form_read(request, fields, &task->error) &&
-                   check_origin(request, buf_str(&request->wish->audience), &task->error)
+                   cors_check_audience(request, buf_str(&request->wish->audience), &task->error)
                ? STEP_NEXT
                : STEP_FAIL;
 }

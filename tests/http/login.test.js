@@ -30,6 +30,32 @@ function verify(assertion, audience, type = 'form') {
             body: new URLSearchParams(fields).toString() });
 }
 
+test('a page may ask for a login at its own site, and at none that trusts it not', async () => {
+    const trusting = await startServer({ conf: 'allow_origin https://www.app.example\n' });
+    const ask = async (where, origin, audience) => {
+        const answer = await where.request('POST', '/verify', {
+            headers: { 'Content-Type': 'application/json', ...(origin && { Origin: origin }) },
+            body: JSON.stringify({ assertion: `dev:${where.devToken}:bob@example.org`, audience }),
+        });
+        return answer.status === 200 ? answer.json.status : `${answer.status} ${answer.json.error}`;
+    };
+    const site = 'https://app.example';
+    for (const [origin, audience, said] of [
+        [undefined, site, 'okay'],
+        [site, site, 'okay'],
+        [`${site}:443`, site, 'okay'],
+        ['https://evil.example', site, '403 forbidden'],
+        ['http://app.example', site, '403 forbidden'],
+        ['https://app.example:8443', site, '403 forbidden'],
+        ['https://www.app.example', site, '403 forbidden'],
+        ['null', site, '403 forbidden'],
+        ['https://evil.example', 'https://app.example/path', 'failure'],
+    ]) assert.equal(await ask(server, origin, audience), said, `${origin} at ${audience}`);
+    assert.equal(await ask(trusting, 'https://www.app.example', site), 'okay');
+    assert.equal(await ask(trusting, 'https://evil.example', site), '403 forbidden');
+    await trusting.stop();
+});
+
 test('a login answers with what the client has to send', async () => {
     for (const type of ['form', 'json']) {
         const answer = await verify(`dev:${server.devToken}:Bob@Example.org`, 'http://app.example:80', type);

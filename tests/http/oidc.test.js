@@ -543,7 +543,7 @@ for (const [name, setUp] of Object.entries(unusable)) {
             assert.equal(answer.error, 'busy');
             assert.match(answer.message, /issuer/);
             assert.ok(Number(headers['retry-after']) > 0);
-        }, 'verifier_timeout 300ms'));
+        }, 'login_timeout 300ms'));
 }
 
 test('an issuer that is not there', async () => {

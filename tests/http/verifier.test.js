@@ -11,7 +11,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { test } = require('node:test');
 const { makeCertificate } = require('./lib/certificate.js');
-const { startServer, collection, runToEnd } = require('./lib/server.js');
+const { startServer, collection, runToEnd, RawConnection, withDeadline } = require('./lib/server.js');
 const { listen, startVerifier, json, verify: verifyAt } = require('./lib/verifier.js');
 
 const AUDIENCE = 'https://app.example';
@@ -55,6 +55,34 @@ test('a good assertion gives a token that lets in', () => withVerifier(json(good
         assert.match(server.stderr, /login: Ann@example\.org .*vouched for by login\.example/);
         assert.doesNotMatch(server.stderr, /eyJhbGci/);
     }));
+
+test('a client that goes away while the verifier thinks takes its question back', async () => {
+    let arrived;
+    let left;
+    const wasAsked = new Promise((resolve) => { arrived = resolve; });
+    const wasLeft = new Promise((resolve) => { left = resolve; });
+    await withVerifier((response) => {
+        response.on('close', left);
+        arrived();
+    }, async (server) => {
+        const client = new RawConnection(server.port);
+        const body = new URLSearchParams({ assertion: ASSERTION, audience: AUDIENCE }).toString();
+        client.write(`POST /verify HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n` +
+            `Content-Type: application/x-www-form-urlencoded\r\n\r\n${body}`);
+        await withDeadline(wasAsked, 'the question');
+        client.socket.resetAndDestroy();
+        await withDeadline(wasLeft, 'the end of the question');
+        assert.equal((await server.request('GET', '/info')).status, 200);
+    }, 'login_timeout 1m\n');
+});
+
+test('a hundred logins that hang hold up nobody', () => withVerifier(() => {}, async (server, { asked }) => {
+    const logins = Array.from({ length: 100 }, () => verify(server).catch(() => null));
+    while (asked.length < 64) await server.request('GET', '/info'); /* max_login_requests */
+    for (let i = 0; i < 200; i++) assert.equal((await server.request('GET', '/info')).status, 200);
+    const statuses = (await Promise.all(logins)).map((answer) => answer.status);
+    assert.deepEqual([...new Set(statuses)], [503]);
+}, 'login_timeout 2s\nlogins_per_address 0\n'));
 
 test('what a verifier refuses is refused, in its words', () => withVerifier(
     json({ status: 'failure', reason: 'assertion has expired' }), async (server) => {
@@ -135,7 +163,7 @@ for (const [name, handler] of Object.entries(hostile)) {
         assert.equal(status, 503);
         assert.match(said.message, /verifier/);
         assert.ok(Number(headers['retry-after']) > 0);
-    }, 'verifier_timeout 300ms\n'));
+    }, 'login_timeout 300ms\n'));
 }
 
 test('a verifier that is not there', async () => {
@@ -149,7 +177,7 @@ test('a verifier that is not there', async () => {
 
 test('a name that cannot be found', async () => {
     const server = await startServer({ conf: 'dev_login off\nverifier https://nowhere.invalid/\n' +
-        'verifier_timeout 2s\n' });
+        'login_timeout 2s\n' });
     const { status, json: said } = await verify(server);
     assert.equal(status, 503);
     assert.match(said.message, /nowhere\.invalid/);
@@ -171,7 +199,7 @@ test('too many at once are told to come again', () => withVerifier(() => {}, asy
         assert.ok(Number(headers['retry-after']) > 0);
     }
     assert.equal(answers.filter(({ text }) => /under way/.test(text)).length, 3);
-}, 'verifier_timeout 500ms\nmax_verifications 2\n'));
+}, 'login_timeout 500ms\nmax_login_requests 2\n'));
 
 test('a client that goes away leaves its question no longer than any other, and the server stops well',
     () => withVerifier(() => {}, async (server, { asked, server: verifier }) => {
@@ -183,7 +211,7 @@ test('a client that goes away leaves its question no longer than any other, and 
         while (asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
         socket.destroy();
         await gone;
-    }, 'verifier_timeout 300ms\n'));
+    }, 'login_timeout 300ms\n'));
 
 test('over https, with a certificate that fits and that is vouched for', async () => {
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'cutout-verifier-'));
@@ -198,8 +226,8 @@ test('over https, with a certificate that fits and that is vouched for', async (
         await server.stop();
         return { status, said };
     };
-    assert.equal((await ask('localhost', `verifier_ca_file ${ca}\n`)).said.status, 'okay');
-    for (const [host, more] of [['localhost', ''], ['127.0.0.1', `verifier_ca_file ${ca}\n`]]) {
+    assert.equal((await ask('localhost', `login_ca_file ${ca}\n`)).said.status, 'okay');
+    for (const [host, more] of [['localhost', ''], ['127.0.0.1', `login_ca_file ${ca}\n`]]) {
         const { status, said } = await ask(host, more);
         assert.equal(status, 503, `${host} ${more}`);
         assert.match(said.message, /certificate|peer/i);
