@@ -300,12 +300,14 @@ power-state: $(BUILD)/torture
 	$< -s $(SEED) -k $(STATE) $(addprefix -o ,$(INTO)) $(TRACE)
 
 ## What takes too long for every day
-.PHONY: torture torture-faults torture-kills torture-history torture-power
-torture: torture-faults torture-kills torture-history torture-power
+.PHONY: torture torture-faults torture-kills torture-history torture-power torture-crowd
+torture: torture-faults torture-kills torture-history torture-power torture-crowd
 torture-history: test-tools
 	$(AGAIN) check-history HISTORY_ROUNDS=500
 torture-kills: test-tools
 	$(AGAIN) check-kill KILL_ROUNDS=2000 SEVERAL_KILLS=10000
+torture-crowd: all test-tools
+	$(Q)node tests/torture/crowd.js
 torture-power: test-tools
 	$(AGAIN) check-power POWER_RUNS=20 POWER_STATES=5000
 torture-faults: test-tools

@@ -122,10 +122,7 @@ static void go_idle(struct connection *connection)
 {
     connection->state = CONNECTION_IDLE;
     connection->looked_at = 0;
-    if (connection->tls)
-        buf_clear(&connection->head); /* has room for a whole piece, which many cannot keep */
-    else
-        buf_reset(&connection->head);
+    buf_reset(&connection->head);
     /* To the half second, which saves asking for the time. */
     connection->deadline_ms = connection->http->swept_ms + settings_of(connection)->idle_timeout_ms;
     if (connection->is_ended || connection_rest_length(connection) > 0)

@@ -200,20 +200,20 @@ static ssize_t receive(struct connection *connection, void *room, size_t size, i
                            : recv(connection->fd, room, size, flags);
 }
 
-/* 0: the client has closed its side. -1: errno tells, EAGAIN among others. */
+/* 0: the client has closed its side. -1: errno tells, EAGAIN among others. By way of a room that
+ * all share: of ten thousand that wait, each keeps no more than what he sent. */
 static ssize_t read_head(struct connection *connection, int flags)
 {
-    size_t piece = connection->tls ? TLS_PIECE : HEAD_PIECE;
-    char *room = buf_reserve(&connection->head, piece);
+    char *room = connection->http->room;
+    ssize_t count = receive(connection, room, connection->tls ? TLS_PIECE : HEAD_PIECE, flags);
 
-    if (!room) {
-        errno = ENOMEM;
-        return -1;
-    }
-    ssize_t count = receive(connection, room, piece, flags);
-    if (count > 0)
-        buf_grow(&connection->head, (size_t)count);
-    return count;
+    if (count <= 0)
+        return count;
+    buf_append(&connection->head, (struct str){room, (size_t)count});
+    if (!connection->head.failed)
+        return count;
+    errno = ENOMEM;
+    return -1;
 }
 
 static ssize_t read_rest(struct connection *connection)

@@ -4,6 +4,7 @@
 #include "http/connection.h"
 #include "http/deadline.h"
 #include "http/listener.h"
+#include "http/tls.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -44,7 +45,8 @@ bool http_open(struct http *http, const struct http_services *services, const st
         !neighbors_open(&http->neighbors, error))
         return false;
     http->sweep = event_new(services->loop->base, -1, 0, on_sweep, http);
-    if (http->sweep)
+    http->room = malloc(TLS_PIECE);
+    if (http->sweep && http->room)
         return true;
     http_close(http);
     return error_set(error, ERROR_NO_MEMORY, "out of memory for HTTP");
@@ -74,6 +76,8 @@ void http_close(struct http *http)
     if (http->sweep)
         event_free(http->sweep);
     http->sweep = NULL;
+    free(http->room);
+    http->room = NULL;
     while (!list_is_empty(&http->spares)) {
         struct list *spare = http->spares.next;
 

@@ -115,6 +115,7 @@ struct http {
         char name[128];  /* "127.0.0.1:8088" with the real port */
     } listeners[HTTP_LISTENERS_MOST];
     size_t listener_count;
+    char *room;           /* TLS_PIECE bytes, for what is read before it is known how much it is */
     struct list requests; /* of struct request, under way */
     size_t request_count;
     struct list spares; /* of struct request, for the next ones */

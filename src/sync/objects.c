@@ -1,5 +1,6 @@
 #include "sync/objects.h"
 
+#include "base/json_read.h"
 #include "base/json_write.h"
 #include "store/record.h"
 
@@ -21,6 +22,7 @@ enum member {
  * scan over the same bytes, which by then are known to be good JSON, for where each object begins
  * and ends and what of it is white space. They meet in the items. */
 struct objects_scan {
+    struct json_read json;
     size_t begun;       /* objects that events have begun */
     enum member member; /* whose value comes next */
     unsigned seen;      /* members of the current object */
@@ -309,7 +311,7 @@ bool objects_open(struct objects *objects, const struct limits *limits, size_t l
         return error_set(error, ERROR_NO_MEMORY, "out of memory for the objects");
     objects->scan->only_sizes = true;
     (void)buf_reserve(&objects->text, length);
-    return json_read_open(&objects->json, length, (unsigned)limits->json_max_depth, on_event,
+    return json_read_open(&objects->scan->json, length, (unsigned)limits->json_max_depth, on_event,
                           objects, error);
 }
 
@@ -423,7 +425,7 @@ static bool check_size(struct objects *objects)
 
 bool objects_feed(struct objects *objects, struct str piece, struct error *error)
 {
-    if (json_read_feed(&objects->json, piece, error) && scan_piece(objects, piece) &&
+    if (json_read_feed(&objects->scan->json, piece, error) && scan_piece(objects, piece) &&
         check_size(objects))
         return true;
     if (objects->scan->error.code != ERROR_NONE)
@@ -435,12 +437,12 @@ bool objects_finish(struct objects *objects, struct error *error)
 {
     struct objects_scan *scan = objects->scan;
 
-    if (!json_read_finish(&objects->json, error)) {
+    if (!json_read_finish(&objects->scan->json, error)) {
         if (scan->error.code != ERROR_NONE)
             *error = scan->error;
         return false;
     }
-    json_read_close(&objects->json);
+    json_read_close(&objects->scan->json);
     objects->count = scan->begun;
     if (objects->error_count == 0)
         return object_blobs_ok(&objects->blobs, error);
@@ -462,7 +464,8 @@ bool objects_end_errors(struct objects *objects, struct error *error)
 
 void objects_clear(struct objects *objects)
 {
-    json_read_close(&objects->json);
+    if (objects->scan)
+        json_read_close(&objects->scan->json);
     free(objects->scan);
     free(objects->items);
     object_blobs_clear(&objects->blobs);

@@ -16,7 +16,6 @@
 #ifndef SYNC_OBJECTS_H
 #define SYNC_OBJECTS_H
 
-#include "base/json_read.h"
 #include "store/batch.h"
 #include "store/record.h"
 #include "sync/filter.h"
@@ -49,7 +48,6 @@ struct objects {
                           or empty if it is not about single objects */
     size_t error_count;
     struct object_blobs blobs;
-    struct json_read json;
     struct objects_scan *scan; /* state while reading */
     const struct limits *limits;
 };
