@@ -55,7 +55,6 @@ export class Scheduler {
 
   /* Whether this tab is the one that syncs. */
   _lead(yes) {
-    if (yes === this._leads) return;
     this._leads = yes;
     if (yes) this._setTimer(0);
     else this._stop();

@@ -175,10 +175,10 @@ export class Sync extends EventTarget {
     this._count();
   }
 
-  /* From another tab. */
+  /* From another tab. What the leader before this one said may arrive after its lock did. */
   _hear({login, status}) {
     if (login && this.authenticator.reload) this.authenticator.reload();
-    if (status) this._change({...status, leader: false, loggedIn: this._state.loggedIn});
+    if (status && !this._tabs._leads) this._change({...status, leader: false, loggedIn: this._state.loggedIn});
   }
 }
 

@@ -76,6 +76,66 @@ test('a leader that gets hidden lets go to a visible tab, and leads again only w
   assert.strictEqual(one.leads(), true);
 });
 
+test('what the leader before it said, and arrives late, changes nothing for the one that leads', async () => {
+  const tabs = new Tabs();
+  const one = tabs.open();
+  await tabs.pass(0);
+  const two = tabs.open();
+  await tabs.pass(0);
+  const late = [];
+  const deliver = two.channels.map(channel => {
+    const hear = channel.onmessage;
+    channel.onmessage = message => late.push(() => hear(message));
+    return () => { channel.onmessage = hear; };
+  });
+  await one.sync.syncNow();
+  tabs.hide(one);
+  Sync.env.document = two.page;
+  await tabs.pass(0);
+  assert.deepStrictEqual([one.leads(), two.leads()], [false, true]);
+  deliver.forEach(restore => restore());
+  assert.ok(late.length);
+  late.forEach(hear => hear());
+  await tabs.pass(0);
+  assert.deepStrictEqual([one.leads(), two.leads()], [false, true]);
+  two.sync.close();
+  await tabs.pass(0);
+  assert.strictEqual(one.leads(), true);
+});
+
+test('a tab that opens while the leader is being hidden leads at its next beat', async () => {
+  const tabs = new Tabs();
+  const one = tabs.open();
+  await tabs.pass(0);
+  const request = tabs.browser.locks.request;
+  let queue;
+  tabs.browser.locks.request = (name, ...rest) => new Promise(resolve => { // its request is still on the way
+    queue = () => resolve(request(name, ...rest));
+  });
+  const two = tabs.open();
+  tabs.browser.locks.request = request;
+  await settle(); // the leader is visible: it does not give way
+  tabs.hide(one);
+  await settle();
+  assert.deepStrictEqual([one.leads(), two.leads()], [true, false]);
+  queue();
+  // Both ticks look at the page: the leader's must find it hidden, the other's visible.
+  Object.defineProperty(Sync.env, 'document', {configurable: true, get: () => tabs.looks.page,
+    set: page => { tabs.looks = {page}; }});
+  tabs.looks = two;
+  for (const channel of one.channels) {
+    const hear = channel.onmessage;
+    channel.onmessage = message => {
+      tabs.looks = one;
+      hear?.(message);
+      tabs.looks = two;
+    };
+  }
+  await tabs.pass(5 * SECOND);
+  Object.defineProperty(Sync.env, 'document', {configurable: true, writable: true, value: two.page});
+  assert.deepStrictEqual([one.leads(), two.leads()], [false, true]);
+});
+
 test('a hidden leader gives way to a tab that wants to lead', async () => {
   const tabs = new Tabs();
   const one = tabs.open();
