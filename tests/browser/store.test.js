@@ -17,7 +17,7 @@ const QUIET = ['--disable-quic', '--no-first-run', '--disable-background-network
     '--disable-component-update', '--disable-sync', '--disable-gpu'];
 const LONG = 20000 * Number(process.env.TEST_PATIENCE || 1);
 
-const { before, after } = nodeTest;
+const { before, after, afterEach } = nodeTest;
 const test = (name, work) => nodeTest.test(name, { timeout: 3 * LONG }, work);
 
 let root;
@@ -54,6 +54,12 @@ after(async () => {
     fs.rmSync(path.dirname(root), { recursive: true });
 });
 
+/* What a test that failed leaves behind is not the next one's trouble. */
+afterEach(async () => {
+    proxy.rules = [];
+    await Promise.all(browser.contexts().map((context) => context.close()));
+});
+
 const newUser = () => `user${++users}@example.org`;
 
 /* A browser of its own; more tabs of it by openTab(). */
@@ -76,6 +82,7 @@ async function openTab({ context, options, through }) {
         sent: () => run(() => untilSent()),
         sees: (...expected) => run((list) => untilAll(...list), expected),
         told: () => run(() => told),
+        ended: (count) => run((n) => untilEnded(n), count),
         syncNow: (force) => run((forcePut) => sync.syncNow({ forcePut })
             .then(() => null, (error) => ({ error: error.error, code: error.code })), force),
         close: () => context.close() };
@@ -125,11 +132,11 @@ test('offline edits on both are merged when they are back', async () => {
 
 test('an answer that is lost doubles nothing, and the newer edit stays', async () => {
     const one = await openDevice({ email: newUser() });
-    await one.syncNow();
+    await one.ended(1);
     proxy.next('POST', 'lose', 2);
     proxy.next('POST', 'refuse');
     await one.put('a', 'first');
-    await one.run(() => until(() => sync.status().lastError));
+    await one.ended(2);
     await one.put('a', 'second');
     await one.sent();
     assert.deepEqual(await one.all(), ['a=second']);
@@ -158,10 +165,11 @@ test('a server that is killed in the middle of a POST loses and doubles nothing'
 
 test('a 401 pauses, tells the app and loses nothing', async () => {
     const one = await openDevice({ email: newUser() });
-    await one.syncNow();
+    await one.ended(1);
     proxy.next('POST', { status: 401 });
     await one.put('a', 1);
-    await one.run(() => until(() => told.includes('autherror')));
+    await one.ended(2);
+    assert.ok((await one.told()).includes('autherror'));
     assert.deepEqual(await one.all(), ['a=1']);
     const before = proxy.seen.length;
     await one.put('b', 2);
@@ -174,14 +182,15 @@ test('a 401 pauses, tells the app and loses nothing', async () => {
 
 test('a 503 with Retry-After is waited for', async () => {
     const one = await openDevice({ email: newUser(), manualTicks: true });
-    await one.syncNow();
+    await one.ended(1);
     proxy.next('POST', { status: 503, headers: { 'Retry-After': '3600' } });
-    await one.run(() => { Sync.env.setTimeout = (work, ms) => { window.waits = ms; window.go = work; }; });
+    await one.run(() => { window.timers = watchTimers(); });
     await one.put('a', 1);
-    await one.run(() => go()); // half a second after the change
-    await one.run(() => until(() => sync.status().lastError));
-    const waits = await one.run(() => window.waits);
-    assert.ok(waits > 3590000 && waits <= 3600000, `waits ${waits} ms`);
+    await one.ended(2);
+    assert.equal((await one.run(() => sync.status())).lastError.code, 503);
+    const waits = await one.run(() => timers());
+    assert.equal(waits.length, 1, `waits ${waits} ms`);
+    assert.ok(waits[0] > 3590000 && waits[0] <= 3600000, `waits ${waits} ms`);
     await one.close();
 });
 
@@ -303,14 +312,19 @@ test('a visible tab takes over from a leader that says nothing any more', async 
     const one = await openDevice({ email: newUser(), manualTicks: true }); // never ticks: never beats
     await one.run(() => until(() => sync.status().leader));
     const two = await openTab(one);
+    const leader = () => two.run(async () => (await navigator.locks.query()).held
+        .find(({ name }) => name.startsWith('cutout-leader')).clientId);
+    const before = await leader();
     await two.run(() => {
         const now = Date.now();
+        Sync.env.now = () => now;
+        setHidden(false); // from now on it listens
         for (const seconds of [5, 10, 14]) {
             Sync.env.now = () => now + seconds * 1000;
             ticks.forEach((tick) => tick());
         }
     });
-    assert.equal((await two.run(() => sync.status())).leader, false);
+    assert.equal(await leader(), before);
     await two.run(() => {
         const now = Date.now();
         Sync.env.now = () => now + 16000;
@@ -324,7 +338,7 @@ test('a visible tab takes over from a leader that says nothing any more', async 
 test('a change made just before the page is left is sent by a request that outlives it', async () => {
     const email = newUser();
     const one = await openDevice({ email });
-    await one.syncNow();
+    await one.ended(1);
     await one.run(() => { Sync.env.setTimeout = () => 0; }); // the schedule alone would send nothing
     await one.put('a', 'last words');
     await one.run(() => setHidden(true));
@@ -338,7 +352,7 @@ test('a change made just before the page is left is sent by a request that outli
 test('a clock that jumps, or a machine that slept, does not stop it', async () => {
     const email = newUser();
     const one = await openDevice({ email, manualTicks: true, wait: 0 });
-    await one.sent();
+    await one.ended(1);
     const two = await openDevice({ email });
     await two.put('a', 1);
     await two.sent();
@@ -348,6 +362,7 @@ test('a clock that jumps, or a machine that slept, does not stop it', async () =
         ticks.forEach((tick) => tick());
     });
     await one.sees('a=1');
+    await one.ended(2);
     await two.put('b', 2);
     await two.sent();
     await one.run(() => {

@@ -4,6 +4,7 @@
 const ticks = []; // what the client wants done every few seconds; tests call it by hand
 const told = [];  // events of the sync, in order
 let store, sync;
+let ended = 0;    // syncs of the schedule
 
 /* options: those of Sync, and email, token, database, resolve (a conflict: 'join' or nothing). */
 async function openStore({email, token, database, resolve, encryption, ...options}) {
@@ -20,6 +21,7 @@ async function openStore({email, token, database, resolve, encryption, ...option
   }
   const authenticator = new Sync.DevAuthenticator(null, new Sync.LocalStorage('login::'), token);
   sync = new Sync(store, {appName: 'test', authenticator, ...options});
+  sync.scheduler.onsuccess = sync.scheduler.onerror = () => { ended++; };
   for (const name of ['login', 'logout', 'autherror', 'error']) {
     sync.addEventListener(name, ({detail}) => told.push(detail && detail.error ? `${name} ${detail.error}` : name));
   }
@@ -47,6 +49,28 @@ function until(condition) {
 
 const untilSent = () => until(async () => await store.countPending([sync.target]) === 0 && !sync.status().lastError);
 const untilAll = (...expected) => until(async () => (await all()).join() === expected.sort().join());
+
+/* Resolves when the schedule has come to the end of so many syncs, and waits again. A status tells of a
+ * sync's end a little earlier than that: its turn is still to be given back. */
+function untilEnded(count) {
+  return new Promise(resolve => {
+    const look = () => ended >= count ? resolve() : setTimeout(look, 10);
+    look();
+  });
+}
+
+/* Gives a function that lists the timers set from now on that still wait, in milliseconds. */
+function watchTimers() {
+  const waiting = new Map();
+  const {setTimeout, clearTimeout} = Sync.env;
+  Sync.env.setTimeout = (work, ms) => {
+    const timer = setTimeout(() => { waiting.delete(timer); work(); }, ms);
+    waiting.set(timer, ms);
+    return timer;
+  };
+  Sync.env.clearTimeout = timer => { waiting.delete(timer); clearTimeout(timer); };
+  return () => [...waiting.values()];
+}
 
 /* As a browser does it with a tab that another one covers. */
 function setHidden(hidden) {
