@@ -394,12 +394,13 @@ else
 	    --print-summary --html-details $(BUILD)/index.html $(BUILD)
 endif
 
-## Polls beside nginx and a bare evhttp handler, appends beside Redis and the disk's own limit
+## Polls beside nginx and a bare evhttp handler, reads beside nginx, appends beside Redis and the disk's own limit
 .PHONY: bench
 bench:
 	$(Q)deps/install build bench
 	$(AGAIN) all $(patsubst tests/bench/%.c,$(BUILD)/bench-%,$(BENCH_SOURCES))
 	$(Q)BENCH_DIR=$(abspath $(BUILD)) tests/bench/polls
+	$(Q)BENCH_DIR=$(abspath $(BUILD)) tests/bench/reads
 	$(Q)BENCH_DIR=$(abspath $(BUILD)) tests/bench/appends
 
 $(BUILD)/bench-%: $(BUILD)/tests/bench/%.o $(call archives,app)

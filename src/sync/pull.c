@@ -9,6 +9,7 @@ enum {
     SLICE_BYTES = 256 * 1024, /* of records read in a slice, unless one alone is larger */
     FAILURES_MOST = 3,        /* then damage is damage */
     COMMITS_MASK = 0xffffff,  /* the index counts commit entries modulo 2^24 */
+    ANSWER_END = 256,         /* bytes of an answer besides the objects, about */
 };
 
 enum phase { PHASE_BEGIN, PHASE_CLIENTS, PHASE_SCAN, PHASE_DONE };
@@ -255,6 +256,17 @@ static size_t count_wanted(const struct pull *pull)
     return left < CHUNK ? (size_t)left : CHUNK;
 }
 
+/* So that a long answer is not copied again and again while it grows. */
+static void make_room(struct pull *pull, uint64_t data_start)
+{
+    uint64_t bytes = pull->head.data_end - data_start, left = pull->head.count - pull->position;
+    uint64_t most = pull->limits->max_response_bytes;
+
+    if (left > objects_most(pull))
+        bytes = bytes / left * objects_most(pull);
+    (void)buf_reserve(&pull->body, (size_t)(bytes < most ? bytes : most) + ANSWER_END);
+}
+
 /* What is left out is read and checked like the rest: nothing but an entry's checksum tells a
  * record of another type from one whose type has rotted. */
 static bool scan_records(struct pull *pull, struct error *error)
@@ -265,6 +277,8 @@ static bool scan_records(struct pull *pull, struct error *error)
     if (!database_read_checked(&pull->database, pull->position, &count, SLICE_BYTES, entries,
                                &pull->records, error))
         return false;
+    if (pull->objects == 0 && pull->filter.kind == FILTER_ALL)
+        make_room(pull, entries[0].end);
     for (size_t i = 1; i <= count && !has_objects(pull); i++) {
         const struct index_entry *entry = &entries[i];
         size_t start = (size_t)(entries[i - 1].end - entries[0].end);
