@@ -61,9 +61,18 @@ __attribute__((target("sse4.2"))) static uint32_t extend_by_instruction(uint32_t
         memcpy(&word, at, sizeof word);
         wide = _mm_crc32_u64(wide, word);
     }
+    uint32_t narrow = (uint32_t)wide;
+    /* Records are short: what is left counts. */
+    if (end - at >= 4) {
+        uint32_t word;
+
+        memcpy(&word, at, sizeof word);
+        narrow = _mm_crc32_u32(narrow, word);
+        at += 4;
+    }
     for (; at < end; at++)
-        wide = _mm_crc32_u8((uint32_t)wide, (unsigned char)*at);
-    return ~(uint32_t)wide;
+        narrow = _mm_crc32_u8(narrow, (unsigned char)*at);
+    return ~narrow;
 }
 #endif
 

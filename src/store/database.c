@@ -368,8 +368,8 @@ bool database_find_counter(struct database *database, uint64_t counter, uint64_t
 {
     struct index_entry pair[2];
 
-    *position = database->head.count;
-    if (counter >= database->head.last_counter)
+    *position = counter == 0 ? 0 : database->head.count;
+    if (counter == 0 || counter >= database->head.last_counter)
         return true;
     if (!search(database, counter, position, error))
         return false;
