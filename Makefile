@@ -175,12 +175,12 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 -include $(patsubst %.o,%.d,$(call objects,$(SOURCES) $(TEST_SOURCES)))
 
 # ---- Trying it ------------------------------------------------------------------------------
-## Install what is missing, build, and start a server with the demo app on 127.0.0.1:8088
+## Install what is missing, build, and start a server with the demo app on 127.0.0.1:8088 (APP=todo-classic: another, on 8090)
 .PHONY: run
 run:
 	$(Q)deps/install build
 	$(AGAIN) all
-	$(Q)exec scripts/run-demo
+	$(Q)exec scripts/run-demo $(APP)
 
 ## Install the packages that building, testing and benchmarking need
 .PHONY: deps
