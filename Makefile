@@ -175,7 +175,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 -include $(patsubst %.o,%.d,$(call objects,$(SOURCES) $(TEST_SOURCES)))
 
 # ---- Trying it ------------------------------------------------------------------------------
-## Install what is missing, build, and start a server with the demo app on 127.0.0.1:8088 (APP=todo-classic: another, on 8090)
+## Install what is missing, build, and start a server with the demo app on 127.0.0.1:8088 (APP=files, APP=todo-classic: others, on 8090)
 .PHONY: run
 run:
 	$(Q)deps/install build

@@ -4,10 +4,15 @@
 #include "app/server.h"
 #include "base/crypto.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 
 enum { STATUS_GOOD = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+
+enum { LONG_PIECE = 1024 * 1024 }; /* bytes */
 
 static int fail(const struct error *error)
 {
@@ -27,6 +32,16 @@ static int print(const struct options *options, struct settings *settings)
     return ok ? STATUS_GOOD : STATUS_FAILED;
 }
 
+/* Long answers come and go. Left to itself the C library soon takes room for them from where all
+ * the small pieces lie, and gives none of it back when many had to be held at once. */
+static void keep_long_apart(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, LONG_PIECE);
+    (void)mallopt(M_TRIM_THRESHOLD, 16 * LONG_PIECE); /* or it asks the system each time */
+#endif
+}
+
 /* A server that is to be started reads them anyway. */
 static bool check_files(const struct options *options, const struct settings *settings,
                         struct error *error)
@@ -41,6 +56,7 @@ static int run(const struct options *options, struct settings *settings)
     struct error error;
 
     (void)signal(SIGPIPE, SIG_IGN);
+    keep_long_apart();
     if (!crypto_open(&error)) {
         directives_clear(settings);
         return fail(&error);
