@@ -54,9 +54,14 @@ void connection_give_up(struct connection *connection)
         connection->is_late = true;
         body_end_wait(connection);
     } else if (connection->state != CONNECTION_BUSY && connection->state != CONNECTION_SENDING) {
-        connection->state = CONNECTION_CLOSING;
-        connection->deadline_ms = 1;
+        connection_give_up_answer(connection);
     }
+}
+
+void connection_give_up_answer(struct connection *connection)
+{
+    connection->state = CONNECTION_CLOSING;
+    connection->deadline_ms = 1;
 }
 
 /* --- Closing ---------------------------------------------------------------------------------- */
@@ -228,30 +233,50 @@ void connection_release(struct request *request)
 
 /* --- Accepting -------------------------------------------------------------------------------- */
 
+bool connection_make_ready(struct http *http)
+{
+    if (http->ready)
+        return true;
+    struct connection *connection = calloc(1, sizeof *connection);
+
+    if (connection)
+        connection->bufferevent = bufferevent_socket_new(http->services.loop->base, -1, 0);
+    if (!connection || !connection->bufferevent) {
+        free(connection);
+        return false;
+    }
+    http->ready = connection;
+    return true;
+}
+
+void connection_drop_ready(struct http *http)
+{
+    if (http->ready)
+        bufferevent_free(http->ready->bufferevent);
+    free(http->ready);
+    http->ready = NULL;
+}
+
 struct bufferevent *connection_accept(struct event_base *base, void *arg)
 {
     struct http_listener *listener = arg;
     struct http *http = listener->http;
-    struct connection *connection = calloc(1, sizeof *connection);
-    struct bufferevent *bufferevent = connection ? bufferevent_socket_new(base, -1, 0) : NULL;
+    struct connection *connection = http->ready;
 
+    (void)base;
+    http->ready = NULL;
     http->connection_count++;
-    if (!bufferevent) {
-        free(connection);
-        return NULL; /* evhttp makes one of its own; connection_take_request refuses what it says */
-    }
     connection->http = http;
     connection->listener = listener;
-    connection->bufferevent = bufferevent;
     deferred_init(&connection->next, begin_next);
     list_append(&http->fresh, &connection->on_http);
     if (!deferred_is_pending(&http->adopt))
         loop_run_soon(http->services.loop, &http->adopt);
     /* If evhttp fails to make its part, it frees this, and we would not hear of it. */
-    bufferevent_incref(bufferevent);
+    bufferevent_incref(connection->bufferevent);
     http->open_count++;
     listener_look(http);
-    return bufferevent;
+    return connection->bufferevent;
 }
 
 static void find_peer(struct connection *connection)

@@ -96,6 +96,9 @@ void connection_end_reading(struct connection *connection);
  * stack; a request that is under way is answered first. */
 void connection_give_up(struct connection *connection);
 
+/* The same for an answer that cannot be put together: nothing of it is sent. */
+void connection_give_up_answer(struct connection *connection);
+
 /* The preface, if there is one, has been read: counts the connection, begins TLS. False: it is to
  * be closed. */
 MUST_CHECK bool connection_open(struct connection *connection);
@@ -125,7 +128,13 @@ bool connection_must_linger(const struct connection *connection);
 struct event_base;
 struct evhttp_request;
 
-/* evhttp's callbacks: for a bufferevent when something is accepted, and when a request is there. */
+/* Makes what the next client's connection needs, if it is not there. False: out of memory, and
+ * nothing may be accepted, as evhttp would make a connection of its own that we know nothing of. */
+bool connection_make_ready(struct http *http);
+void connection_drop_ready(struct http *http);
+
+/* evhttp's callbacks: for a bufferevent when something is accepted (connection_make_ready has made
+ * it), and when a request is there. */
 struct bufferevent *connection_accept(struct event_base *base, void *listener);
 void connection_take_request(struct evhttp_request *evhttp, void *http);
 

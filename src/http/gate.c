@@ -42,6 +42,7 @@ static struct str plain_head(const struct request_head *head)
 
 static void pass_head(struct connection *connection)
 {
+    struct http *http = connection->http;
     struct str text = plain_head(&connection->request->head);
     struct evbuffer *in = bufferevent_get_input(connection->bufferevent);
 
@@ -51,8 +52,13 @@ static void pass_head(struct connection *connection)
     }
     connection->state = CONNECTION_BUSY;
     connection->deadline_ms = 0;
-    connection->http->handed = connection;
+    http->handed = connection;
     bufferevent_trigger(connection->bufferevent, EV_READ, 0);
+    /* There is nothing in it to refuse, so evhttp was out of memory. */
+    if (http->handed == connection) {
+        http->handed = NULL;
+        connection_give_up_answer(connection);
+    }
 }
 
 static struct request *new_request(struct connection *connection)

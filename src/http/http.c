@@ -72,6 +72,7 @@ void http_close(struct http *http)
     deferred_cancel(&http->adopt);
     listener_free_all(http);
     connection_forget_fresh(http);
+    connection_drop_ready(http);
     neighbors_close(&http->neighbors);
     if (http->sweep)
         event_free(http->sweep);

@@ -96,6 +96,7 @@ struct http {
     struct list connections, fresh; /* of struct connection; fresh: accepted in this turn */
     size_t open_count;              /* both */
     struct deferred adopt;
+    struct connection *ready;  /* made ahead, for who is accepted next; NULL: nobody may be */
     struct connection *handed; /* whose request evhttp gets to see next */
     struct event *sweep;       /* looks for deadlines while there are connections */
     uint64_t swept_ms;         /* monotonic clock */

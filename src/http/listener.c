@@ -131,6 +131,12 @@ static void on_accept_error(struct evconnlistener *evconnlistener, void *evhttp)
     }
 }
 
+static void pause_all(struct http *http)
+{
+    for (size_t i = 0; i < http->listener_count; i++)
+        pause_accepting(&http->listeners[i]);
+}
+
 /* The admin face is for telling what is wrong just then. */
 static bool is_full(const struct http *http)
 {
@@ -140,14 +146,18 @@ static bool is_full(const struct http *http)
 
 void listener_look(struct http *http)
 {
-    if (!is_full(http))
-        return;
-    http->stats.refused_connections++;
-    for (size_t i = 0; i < http->listener_count; i++)
-        pause_accepting(&http->listeners[i]);
+    if (is_full(http)) {
+        http->stats.refused_connections++;
+        pause_all(http);
+    }
+    if (!connection_make_ready(http)) {
+        http->stats.accept_failures++;
+        pause_all(http);
+    }
 }
 
-/* Not while there are still as many as there may be: each time one more would be accepted. */
+/* Not while there are still as many as there may be, each time one more would be accepted; nor
+ * without memory for the next. */
 static void resume_accepting(evutil_socket_t fd, short what, void *arg)
 {
     struct http_listener *listener = arg;
@@ -158,7 +168,7 @@ static void resume_accepting(evutil_socket_t fd, short what, void *arg)
         return;
     if (is_full(listener->http))
         deadline_make_room(listener->http);
-    if (is_full(listener->http))
+    if (is_full(listener->http) || !connection_make_ready(listener->http))
         (void)event_add(listener->again, &pause_time);
     else
         (void)evconnlistener_enable(evhttp_bound_socket_get_listener(listener->bound));
@@ -267,8 +277,7 @@ static bool put_name(struct http_listener *listener, const struct endpoint *plac
     return true;
 }
 
-/* evhttp sees only what connection.c tells it; unless that is out of memory, and then there shall
- * be no more than this. */
+/* evhttp sees only what connection.c tells it. */
 static bool make_evhttp(struct http_listener *listener)
 {
     listener->evhttp = evhttp_new(listener->http->services.loop->base);
@@ -277,8 +286,6 @@ static bool make_evhttp(struct http_listener *listener)
     evhttp_set_default_content_type(listener->evhttp, NULL);
     evhttp_set_gencb(listener->evhttp, connection_take_request, listener->http);
     evhttp_set_bevcb(listener->evhttp, connection_accept, listener);
-    evhttp_set_max_headers_size(listener->evhttp, 4096);
-    evhttp_set_max_body_size(listener->evhttp, 0);
     return true;
 }
 
@@ -286,7 +293,7 @@ static bool start_accepting(struct http_listener *listener, int fd, struct error
 {
     listener->again =
         event_new(listener->http->services.loop->base, -1, 0, resume_accepting, listener);
-    if (!listener->again || !make_evhttp(listener))
+    if (!listener->again || !make_evhttp(listener) || !connection_make_ready(listener->http))
         return error_set(error, ERROR_NO_MEMORY, "out of memory");
     if (listen(fd, BACKLOG) != 0)
         return error_set_errno(error, errno, "cannot listen");

@@ -5,7 +5,8 @@
 
 #include "http/http.h"
 
-/* One more connection is open: stops accepting for a while if there may be no more. */
+/* One more connection is open: stops accepting for a while if there may be no more, or
+ * if there is no memory for one. */
 void listener_look(struct http *http);
 
 /* Closes all, removes socket files. Harmless twice. */

@@ -265,11 +265,13 @@ void send_reply(struct request *request, const char *first_name, struct buf *hea
     bool ok = add_headers(evhttp, first_name, headers);
     if (request->head.method != METHOD_HEAD)
         ok = ok && add_body(request, evhttp_request_get_output_buffer(evhttp));
+    if (!ok) {
+        /* Out of memory. An error page of evhttp's would need some, and it may close at once. */
+        connection_give_up_answer(connection);
+        return;
+    }
     evhttp_request_set_on_complete_cb(evhttp, on_sent, connection);
-    if (ok)
-        evhttp_send_reply(evhttp, request->reply.status, NULL, NULL);
-    else
-        evhttp_send_error(evhttp, HTTP_SERVUNAVAIL, NULL);
+    evhttp_send_reply(evhttp, request->reply.status, NULL, NULL);
     send_now(connection);
     connection_begin_sending(connection, memory);
 }

@@ -16,7 +16,7 @@ const { Faults, FULL, MEMORY, errnoName } = require('./faults.js');
 const EMAIL = 'ann@example.org';
 const ANYTHING = [/./];
 /* Short, so that a connection whose events failed is soon given up by the server. */
-const CONF = 'idle_timeout 1s\ncheckpoint_interval 1h\njournal_bytes 1m\nhelper_threads 2\n';
+const CONF = 'idle_timeout 1s\ntransfer_timeout 1s\ncheckpoint_interval 1h\njournal_bytes 1m\nhelper_threads 2\n';
 const GIVE_UP_MS = 1500 * PATIENCE;
 
 /* 200 and 204; false: refused; undefined: nobody knows. */
