@@ -83,8 +83,10 @@ static const char *set_data(struct object_blob *blob, struct str text, uint64_t 
         return "more bytes than max_blob_bytes";
     }
     blob->has_data = true;
+    /* Without memory the buffer has failed, which object_blobs_ok tells: it is no fault of the
+     * client's. */
     if (!base64_decode(text, &blob->bytes))
-        return "data is not base64";
+        return blob->bytes.failed ? NULL : "data is not base64";
     *is_too_large = blob->bytes.length > most;
     /* Without memory for that the name would be wrong; then the buffer counts as failed. */
     if (!crypto_sha256(buf_str(&blob->bytes), blob->content, &ignored))

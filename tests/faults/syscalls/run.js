@@ -16,7 +16,8 @@ const { Faults, FULL, MEMORY, errnoName } = require('./faults.js');
 const EMAIL = 'ann@example.org';
 const ANYTHING = [/./];
 /* Short, so that a connection whose events failed is soon given up by the server. */
-const CONF = 'idle_timeout 1s\ntransfer_timeout 1s\ncheckpoint_interval 1h\njournal_bytes 1m\nhelper_threads 2\n';
+const CONF = 'idle_timeout 1s\ntransfer_timeout 1s\ncheckpoint_interval 1h\njournal_bytes 1m\n' +
+    'helper_threads 2\n';
 const GIVE_UP_MS = 1500 * PATIENCE;
 
 /* 200 and 204; false: refused; undefined: nobody knows. */
@@ -69,17 +70,22 @@ class Run {
     }
 
     /* A request that may come to nothing: its answer, or undefined. */
-    async ask(method, bucket, params = {}, body = undefined) {
+    ask(method, bucket, params = {}, body = undefined, type = 'application/json') {
+        return this.askFor(method, `/app.example/${encodeURIComponent(EMAIL)}/${bucket}`, params,
+            body, type);
+    }
+
+    async askFor(method, pathname, params = {}, body = undefined, type = undefined) {
         const query = new URLSearchParams({ ...params, auth: this.token }).toString();
         const agent = new http.Agent();
-        const url = `${this.server.url}/app.example/${encodeURIComponent(EMAIL)}/${bucket}?${query}`;
+        const url = `${this.server.url}${pathname}?${query}`;
         let timer;
         const late = new Promise((resolve) => {
             timer = setTimeout(resolve, GIVE_UP_MS);
         });
         try {
             return await Promise.race([late, request(url, { method, agent, body,
-                headers: body ? { 'Content-Type': 'application/json' } : {} })
+                headers: body ? { 'Content-Type': type } : {} })
                 .catch(() => undefined)]);
         } finally {
             clearTimeout(timer);
@@ -89,9 +95,15 @@ class Run {
 
     /* With this errno, may this be said? */
     checkStatus(answer) {
-        if (!answer || answer.status < 300) return;
+        if (!answer || answer.status < 300 || this.isClosed(answer)) return;
         const isFull = FULL.includes(this.fault.errno) && !this.isUnknown(answer);
         assert.equal(answer.status, isFull ? 507 : 503, answer.text);
+    }
+
+    /* A write that could be neither done nor undone closes its collection until a restart; that takes
+     * more than one fault. */
+    isClosed({ status, json }) {
+        return this.fault.forever && status === 500 && json?.error === 'damaged';
     }
 
     /* docs/protocol.md: with 503 it may be unknown. But only if there is no memory to say it, or if a
@@ -111,8 +123,12 @@ class Run {
     /* Three objects, all or none. Notes what became of them for the end. */
     async append(bucket, since = undefined) {
         const objects = [1, 2, 3].map((i) => ({ id: `${this.number}-${i}`, data: 'x'.repeat(200) }));
-        const answer = await this.ask('POST', bucket.name,
-            since === undefined ? {} : { since }, JSON.stringify(objects));
+        return this.post(bucket, objects, since === undefined ? {} : { since });
+    }
+
+    /* All or none, too, of whatever objects. */
+    async post(bucket, objects, params) {
+        const answer = await this.ask('POST', bucket.name, params, JSON.stringify(objects));
         const outcome = this.outcomeOf(answer);
         bucket.batches.push({ ids: objects.map(({ id }) => id), outcome,
             when: this.fault.at ? this.describe() : 'without a fault', status: answer?.text });
@@ -153,7 +169,7 @@ class Run {
             return answer;
         }
         assert.notEqual(bucket.deleted, STORED, what);
-        const there = answer.json.objects.map(([, { id }]) => id);
+        const there = answer.json.objects.flatMap(([, { id, deleted }]) => deleted ? [] : [id]);
         assert.equal(new Set(there).size, there.length, what);
         for (const { ids, outcome, when, status } of bucket.batches) {
             const count = ids.filter((id) => there.includes(id)).length;
@@ -168,9 +184,7 @@ class Run {
         const { forever } = this.fault;
         for (const bucket of buckets) {
             const answer = await this.check(bucket);
-            /* A write that could be neither done nor undone closes its collection until a restart;
-             * that takes more than one fault. */
-            if (forever) continue;
+            if (forever) continue; /* it may be closed */
             const last = (answer.json.objects ?? []).at(-1);
             if (answer.json.collection_deleted) bucket.deleted = REFUSED;
             if (answer.json.collection_deleted) bucket.batches = [];
@@ -203,4 +217,4 @@ class Run {
     }
 }
 
-module.exports = { Run, CONF, EMAIL, ANYTHING, STORED, GIVE_UP_MS };
+module.exports = { Run, CONF, EMAIL, ANYTHING, STORED, REFUSED, GIVE_UP_MS };

@@ -4,7 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { MEMORY } = require('./faults.js');
-const { STORED, GIVE_UP_MS } = require('./run.js');
+const { STORED, REFUSED, GIVE_UP_MS } = require('./run.js');
 
 const PADDING = 'y'.repeat(700_000);
 
@@ -99,4 +99,62 @@ const reload = {
     },
 };
 
-module.exports = { write, read, checkpoint, reload };
+/* Longer than what is sent and compared in one piece; each id has a content of its own. */
+const contentOf = (id) => Buffer.alloc(150_000, `${id} `);
+const TYPE = 'application/octet-stream';
+const ALL = 2 ** 52; /* above all counters: nothing is newer */
+
+const blobs = {
+    async prepare(run) {
+        this.bucket = await run.filled('blobs');
+        this.old = `old-${run.number++}`;
+        this.gone = `gone-${run.number++}`;
+        for (const id of [this.old, this.gone]) {
+            assert.equal(await this.sendInObject(run, id), STORED, id);
+        }
+        this.href = (await this.objects(run)).find(({ id }) => id === this.old).blob.href;
+        this.deleted = REFUSED;
+    },
+    sendInObject(run, id) {
+        const blob = { content_type: TYPE, data: contentOf(id).toString('base64') };
+        return run.post(this.bucket, [{ id, blob }], { since: ALL });
+    },
+    async sendAsItIs(run, id) {
+        const sent = await run.ask('POST', `${this.bucket.name}/+static/`, { id }, contentOf(id), TYPE);
+        run.checkStatus(sent);
+        if (sent?.status !== 201) return;
+        const blob = { content_type: TYPE, href: sent.json.href };
+        await run.post(this.bucket, [{ id, blob }], { since: ALL });
+    },
+    async fetch(run, id, href) {
+        const answer = await run.askFor('GET', new URL(href).pathname);
+        run.checkStatus(answer);
+        if (answer?.status === 200) assert.ok(answer.body.equals(contentOf(id)), `${id} is whole`);
+        return answer;
+    },
+    async act(run) {
+        await this.sendInObject(run, `in-${run.number++}`);
+        await this.sendAsItIs(run, `raw-${run.number++}`);
+        await this.fetch(run, this.old, this.href);
+        const answer = await run.ask('POST', this.bucket.name, { since: ALL },
+            JSON.stringify([{ id: this.gone, deleted: true }]));
+        this.deleted = run.outcomeOf(answer);
+    },
+    async objects(run) {
+        const { objects } = (await run.notes(this.bucket.name).get()).json;
+        return objects.map(([, object]) => object);
+    },
+    /* Each object that can be read has its blob, whatever became of the requests. */
+    async recover(run) {
+        const objects = await this.objects(run);
+        const isGone = objects.some(({ id, deleted }) => id === this.gone && deleted);
+        if (this.deleted !== undefined) assert.equal(isGone, this.deleted, 'the deletion');
+        for (const { id, blob } of objects.filter((object) => object.blob)) {
+            if (id === this.gone && isGone) continue;
+            assert.equal((await this.fetch(run, id, blob.href)).status, 200, id);
+        }
+        await run.recover([this.bucket]);
+    },
+};
+
+module.exports = { write, read, checkpoint, reload, blobs };
