@@ -59,7 +59,7 @@ export class Batches {
 
   _park(item, problem, code, refused) {
     this._parked.set(item.key, item.plain);
-    refused.push(Object.assign({object: item.object, error: problem}, code ? {code} : null));
+    refused.push({object: item.object, error: problem, ...(code && {code})});
   }
 
   /* True when sending differently can help: without the bad objects, or in smaller batches. */

@@ -25,8 +25,8 @@ export class Authenticator {
   watch(options) {
     this._watchers.push(options);
     if (options.verifyUrl) this.verifyUrl = options.verifyUrl;
-    if (this.email && options.onlogin) options.onlogin(this.email, this.authData);
-    if (!this.email && options.onlogout) options.onlogout();
+    if (this.email) options.onlogin?.(this.email, this.authData);
+    else options.onlogout?.();
   }
 
   /* Here, and at the server, whether it can be reached or not; with everywhere on all devices. */
@@ -77,7 +77,7 @@ export class Authenticator {
     }), callback);
   }
 
-  _auth() { return this.authData && this.authData.auth || {}; }
+  _auth() { return this.authData?.auth || {}; }
 
   async _verify(assertion, event) {
     const {status, text} = await exchange(this.verifyUrl, {
@@ -128,9 +128,7 @@ export class Authenticator {
   }
 
   _tell(event, ...values) {
-    for (const watcher of this._watchers) {
-      if (watcher[event]) watcher[event](...values);
-    }
+    for (const watcher of this._watchers) watcher[event]?.(...values);
   }
 }
 

@@ -10,7 +10,7 @@ import {failure} from './tools.js';
 
 export const makeMulti = Sync => class Multi {
   constructor(servers, store) {
-    if (!store || !store.isStore) throw new Error('Sync.Multi needs an IndexedDBStore');
+    if (!store?.isStore) throw new Error('Sync.Multi needs an IndexedDBStore');
     this.store = store;
     this.syncs = [];
     for (const options of servers) this.add(options);
@@ -27,7 +27,7 @@ export const makeMulti = Sync => class Multi {
   async remove(sync, options) {
     const rest = this.syncs.filter(other => other !== sync);
     const waiting = await this.store.countPending(rest.map(other => other.target));
-    if (waiting && !(options?.force)) {
+    if (waiting && !options?.force) {
       throw failure('not_moved', `${waiting} objects are not on the other servers yet`);
     }
     await sync.close();

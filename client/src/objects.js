@@ -15,7 +15,7 @@ const RULES = [
   [o => !('expires' in o) || Number.isFinite(o.expires), 'expires must be a number'],
   [o => !('deleted' in o) || o.deleted === true, 'deleted can only be true'],
   [o => !o.deleted || !('data' in o || 'blob' in o), 'a deleted object has no data and no blob'],
-  [o => !('blob' in o) || o.blob && o.blob.content_type && (o.blob.data || o.blob.href) &&
+  [o => !('blob' in o) || o.blob?.content_type && (o.blob.data || o.blob.href) &&
     onlyHas(o.blob, BLOB_MEMBERS), 'blob needs a content_type, data or href, and nothing else'],
 ];
 
@@ -48,9 +48,7 @@ export function answered(error) {
 
 /* Whether an answer is more than "no such collection yet". */
 export function isNews(answer) {
-  if (!answer) return false;
-  return Boolean(answer.objects && answer.objects.length || answer.collection_changed ||
-    answer.collection_deleted);
+  return Boolean(answer?.objects?.length || answer?.collection_changed || answer?.collection_deleted);
 }
 
 /* The last version of each object, as [counter, object], in order, without this client's own. An own
@@ -71,6 +69,6 @@ export function newest(entries, mine) {
 export function addBlobAddresses(objects, blobs) {
   for (const blob of blobs) {
     const found = objects.find(object => identity(object) === identity(blob));
-    if (found && found.blob) found.blob.href = blob.href;
+    if (found?.blob) found.blob.href = blob.href;
   }
 }

@@ -43,7 +43,7 @@ export class Outbox {
         const row = rows[i];
         if (!row) continue;
         row.at[this.target] = [state.generation, counter];
-        if (object.blob && object.blob.href && row.version === version) { // the server has the bytes
+        if (object.blob?.href && row.version === version) { // the server has the bytes
           const {content_type, href} = object.blob;
           row.object = {...object, blob: {content_type, href}};
         }
@@ -69,7 +69,7 @@ export class Outbox {
         const changed = await this._receive(turn, counter, theirs, rows[i], waiting.has(identity(theirs)));
         if (changed) changes.push({object: changed, remote: this.target});
       }
-      if (state.whole && !(old?.whole)) await this._owe(turn, changes);
+      if (state.whole && !old?.whole) await this._owe(turn, changes);
     });
     if (changes.length) this._store._changed(changes);
   }

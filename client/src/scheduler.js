@@ -19,7 +19,7 @@ export class Scheduler {
     this._isLive = Boolean(options?.wait);
     this._live = new Live(service, options?.wait, (...what) => this._heard(...what));
     this._active = false;
-    this._leads = !(options?.follows);
+    this._leads = !options?.follows;
     this._running = false;
     this._timer = this._watchdog = null;
     this._urgent = false;     // a change waits: hiding the tab must not put it off
@@ -146,8 +146,8 @@ export class Scheduler {
     else this._failures = 0;
     this._setTimer(this._urgent ? this.settings.immediateUpdateDelay : this._period());
     if (!error) this._listen();
-    if (error && this.onerror) this.onerror(error);
-    if (!error && this.onsuccess) this.onsuccess();
+    if (error) this.onerror?.(error);
+    else this.onsuccess?.();
   }
 
   /* The timer stays: it is what is left if this does not work. */
@@ -184,6 +184,7 @@ export class Scheduler {
       target.addEventListener(name, listener, {signal: aborter.signal});
     on(env.document, 'visibilitychange', () => this._hidden() ? this._hide() : this._wake());
     on(env.events, 'online', () => this._wake());
+    on(env.events, 'offline', () => this.service.sendStatus({status: 'offline'}));
     on(env.events, 'pageshow', event => { if (event.persisted) this._wake(); });
     on(env.events, 'pagehide', () => { if (!this._hidden()) this._hide(); });
     return () => aborter.abort();

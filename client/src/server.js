@@ -89,7 +89,7 @@ export class Server {
   }
 
   _noticePace(status, header) {
-    if (status === 401 && this.onautherror) this.onautherror();
+    if (status === 401) this.onautherror?.();
     if (!this.onretryafter) return;
     const pause = Server.seconds(header('Retry-After'));
     const poll = Server.seconds(header('X-Sync-Poll-Time'));

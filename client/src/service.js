@@ -189,7 +189,7 @@ export class Service {
       const answer = await this._ask(done => this.server.get(position, done,
         {collection_id: collectionId, client}, this._signal));
       more = await this._absorb(answer);
-      received += answer?.objects ? answer.objects.length : 0;
+      received += answer?.objects?.length || 0;
       if (more) this.sendStatus({status: 'sync_progress', received, pending: answer.pending});
     }
   }

@@ -120,9 +120,9 @@ export class Sync extends EventTarget {
     };
     this.authenticator.watch({
       onlogin: (email, data) => {
-        this._change({loggedIn: true});
+        this._change({loggedIn: true, lastError: null});
         this._tell('login', email);
-        if (this._tabs && !(data && data.fromCache)) this._tabs._send({login: true});
+        if (!data?.fromCache) this._tabs?._send({login: true});
       },
       onrenew: () => this._tabs?._send({login: true}),
       onlogout: () => {
@@ -134,6 +134,7 @@ export class Sync extends EventTarget {
   }
 
   _noteStatus({status, error, detail, received, pending}) {
+    if (status === 'offline') this._change();
     if (status === 'sync_start') this._change({syncing: true});
     if (status === 'sync_progress') this._change({progress: {received, pending}});
     if (status === 'sync_get') this._change({progress: null});
@@ -171,14 +172,20 @@ export class Sync extends EventTarget {
       this._change({leader: leads});
     }, message => this._hear(message));
     if (!this._tabs._leads) this._change({leader: false});
+    this._tabs._send({});
     if (persist !== false) this.authenticator.watch({onlogin: askToPersist});
     this._count();
   }
 
-  /* From another tab. What the leader before this one said may arrive after its lock did. */
+  /* From another tab; one that was just opened asks how things are. What the leader before this one said
+   * may arrive after its lock did. */
   _hear({login, status}) {
-    if (login && this.authenticator.reload) this.authenticator.reload();
-    if (status && !this._tabs._leads) this._change({...status, leader: false, loggedIn: this._state.loggedIn});
+    if (login) this.authenticator.reload?.();
+    if (this._tabs._leads) {
+      if (!status) this._change();
+    } else if (status) {
+      this._change({...status, leader: false, loggedIn: this._state.loggedIn});
+    }
   }
 }
 

@@ -97,7 +97,7 @@ export class Tabs {
     this._leads = leads;
     this._heard = env.now(); // a tab that was frozen knows nothing of the others
     this._onlead(leads);
-    if (leads && this._channel) this._channel.postMessage({beat: true});
+    if (leads) this._channel?.postMessage({beat: true});
   }
 }
 

@@ -85,6 +85,30 @@ test('events tell of login, status, errors and logout', async () => {
     ['logout', undefined]]);
 });
 
+test('a login that expired is no error any more once there is another', async () => {
+  const world = new World();
+  const {sync, authenticator} = openWithStore(world);
+  world.server.failNext('GET', 401);
+  await world.clock.pass(SECOND);
+  assert.strictEqual(sync.status().lastError.code, 401);
+  authenticator.login('ann@example.com');
+  assert.strictEqual(sync.status().lastError, null);
+});
+
+test('that the network is gone is told at once, and told until the end only', async () => {
+  const world = new World();
+  const {sync} = openWithStore(world);
+  await world.clock.pass(SECOND);
+  const told = [];
+  sync.addEventListener('status', ({detail}) => told.push(detail.online));
+  Sync.env.online = () => false;
+  world.window.dispatchEvent(new Event('offline'));
+  assert.deepStrictEqual(told, [false]);
+  await sync.close();
+  world.window.dispatchEvent(new Event('offline'));
+  assert.deepStrictEqual(told, [false]);
+});
+
 test('status tells what waits, when it last went well, and what went wrong', async () => {
   const world = new World();
   const {sync, store} = openWithStore(world);

@@ -48,6 +48,18 @@ test('the first tab leads and syncs, the second only sees what changes', async (
   assert.strictEqual(two.sync.status().pending, 0);
 });
 
+test('a tab that is opened later is told at once what the leader knows', async () => {
+  const tabs = new Tabs();
+  tabs.world.server.failNext('GET', 401);
+  const one = tabs.open();
+  await tabs.pass(SECOND);
+  assert.strictEqual(one.sync.status().lastError.code, 401);
+  const two = tabs.open();
+  await tabs.pass(0);
+  assert.strictEqual(two.sync.status().lastError.code, 401);
+  assert.deepStrictEqual([one.leads(), two.leads()], [true, false]);
+});
+
 test('when the leader is closed the other takes over at once', async () => {
   const tabs = new Tabs();
   const one = tabs.open();
