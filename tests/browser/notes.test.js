@@ -30,16 +30,22 @@ after(async () => {
 });
 
 /* A browser of its own: storage, service worker and all. */
-async function openApp(email) {
-    const context = await browser.newContext();
-    const page = await context.newPage();
+async function openApp(email, options = {}) {
+    const context = await browser.newContext(options);
     const problems = [];
+    const page = await openTab({ context, problems });
+
+    if (email) await login(page, email);
+    return { context, page, problems };
+}
+
+async function openTab({ context, problems }) {
+    const page = await context.newPage();
 
     page.on('pageerror', (error) => problems.push(String(error)));
     page.setDefaultTimeout(LONG);
     await page.goto(`${server.url}/#dev=${server.devToken}`);
-    if (email) await login(page, email);
-    return { context, page, problems };
+    return page;
 }
 
 async function login(page, email) {
@@ -64,6 +70,12 @@ async function addNote(page, text) {
 function allSent(page) {
     return page.waitForSelector('#status[data-state=synced][data-pending="0"]',
         { state: 'attached' });
+}
+
+/* The status line says this. */
+function shows(page, text) {
+    return page.waitForFunction(
+        (wanted) => document.querySelector('#status .text').textContent.startsWith(wanted), text);
 }
 
 /* What the notes say, once there are `count` of them. */
@@ -117,9 +129,13 @@ test('another user sees nothing of it', async () => {
 test('notes written offline are there after a reload, and reach the server later', async () => {
     const one = await openApp('offline@example.org');
 
-    await one.page.evaluate(() => navigator.serviceWorker && navigator.serviceWorker.ready);
+    await one.page.evaluate(() => navigator.serviceWorker.ready);
     await one.context.setOffline(true);
+    await inState(one.page, 'offline');
     await addNote(one.page, 'on the train');
+    await shows(one.page, 'Offline, 1 change waiting');
+    await one.page.reload();
+    assert.deepEqual(await texts(one.page, 1), ['on the train']);
     await inState(one.page, 'offline');
     await one.context.setOffline(false);
     await allSent(one.page);
@@ -151,3 +167,160 @@ test('nothing is lost when the server is killed and started again', async () => 
     await one.context.close();
     await two.context.close();
 });
+
+test('two tabs show the same at once, offline too, and one of them talks to the server', async () => {
+    const one = await openApp('tabs@example.org');
+    const two = await openTab(one);
+    const talked = new Set();
+
+    await inState(two, 'synced');
+    for (const page of [one.page, two]) {
+        page.on('request', (request) => request.url().includes('/127.0.0.1/') && talked.add(page));
+    }
+    await addNote(two, 'from the second tab');
+    assert.deepEqual(await texts(one.page, 1), ['from the second tab']);
+    await allSent(one.page);
+    await allSent(two);
+    await one.context.setOffline(true);
+    await addNote(one.page, 'offline');
+    assert.deepEqual(await texts(two, 2), ['from the second tab', 'offline']);
+    await shows(one.page, 'Offline, 1 change waiting');
+    await shows(two, 'Offline, 1 change waiting');
+    await one.context.setOffline(false);
+    await allSent(one.page);
+    await allSent(two);
+    assert.equal(talked.size, 1);
+    await one.page.click('#logout');
+    await two.waitForSelector('#login', { state: 'visible' });
+    assert.deepEqual(one.problems, []);
+    await one.context.close();
+});
+
+test('a note that was edited offline on two devices has the lines of both', async () => {
+    const one = await openApp('both@example.org');
+    const two = await openApp('both@example.org');
+
+    await addNote(one.page, 'milk');
+    await texts(two.page, 1);
+    for (const { context } of [one, two]) await context.setOffline(true);
+    await one.page.locator('li.note textarea').fill('milk\nbread');
+    await two.page.locator('li.note textarea').fill('milk\ntea');
+    for (const { page } of [one, two]) await shows(page, 'Offline, 1 change waiting');
+    await one.context.setOffline(false);
+    await allSent(one.page);
+    await two.context.setOffline(false);
+    for (const { page } of [one, two]) {
+        await page.waitForFunction(
+            () => document.querySelector('li.note textarea').value === 'milk\ntea\nbread');
+    }
+    assert.deepEqual([...one.problems, ...two.problems], []);
+    await one.context.close();
+    await two.context.close();
+});
+
+test('what is written before the first login is the user\'s then', async () => {
+    const one = await openApp();
+
+    await addNote(one.page, 'before there was an account');
+    await shows(one.page, 'On this device only');
+    await login(one.page, 'first@example.org');
+    await allSent(one.page);
+    const two = await openApp('first@example.org');
+    assert.deepEqual(await texts(two.page, 1), ['before there was an account']);
+    await one.context.close();
+    await two.context.close();
+});
+
+test('after a logout nobody sees the notes, and the next user has his own', async () => {
+    const { context, page, problems } = await openApp('ann-here@example.org');
+
+    await addNote(page, 'ann\'s');
+    await allSent(page);
+    await page.click('#logout');
+    await shows(page, 'Logged out');
+    assert.equal(await page.locator('li.note').isVisible(), false);
+    await page.reload();
+    await shows(page, 'Logged out');
+    assert.equal(await page.locator('#desk').isVisible(), false);
+    await login(page, 'bob-here@example.org');
+    assert.deepEqual(await texts(page, 0), []);
+    assert.ok(await page.locator('#empty').isVisible());
+    await page.click('#logout');
+    await login(page, 'ann-here@example.org');
+    assert.deepEqual(await texts(page, 1), ['ann\'s']);
+    assert.deepEqual(problems, []);
+    await context.close();
+});
+
+test('a deleted note is back with Undo, on the other device, too', async () => {
+    const one = await openApp('undo@example.org');
+    const two = await openApp('undo@example.org');
+
+    await addNote(one.page, 'dear to me');
+    await texts(two.page, 1);
+    await one.page.click('li.note .delete');
+    await texts(two.page, 0);
+    await one.page.click('#undo');
+    assert.deepEqual(await texts(one.page, 1), ['dear to me']);
+    assert.deepEqual(await texts(two.page, 1), ['dear to me']);
+    await one.context.close();
+    await two.context.close();
+});
+
+test('the other notes and the caret stay where they are while notes come and go', async () => {
+    const one = await openApp('caret@example.org');
+    const two = await openApp('caret@example.org');
+
+    for (const text of ['old', 'mine', 'new']) await addNote(one.page, text);
+    await texts(two.page, 3);
+    const field = one.page.locator('li.note textarea').nth(1);
+    await field.click();
+    await field.press('Home');
+    await two.page.locator('li.note .delete').first().click();
+    await texts(one.page, 2);
+    await addNote(two.page, 'newest');
+    await texts(one.page, 3);
+    await one.page.keyboard.type('still ');
+    await two.page.waitForFunction(() => [...document.querySelectorAll('li.note textarea')]
+        .some((area) => area.value === 'still mine'));
+    await one.context.close();
+    await two.context.close();
+});
+
+test('notes that were deleted on the server stay here, and can be uploaded again', async () => {
+    const one = await openApp('gone@example.org');
+
+    await addNote(one.page, 'survivor');
+    await allSent(one.page);
+    const { status } = await one.page.evaluate(async () => {
+        const url = sync.authenticateUrl(`/${location.hostname}/gone%40example.org/notes?delete`);
+        return { status: (await fetch(url, { method: 'POST', body: '{"reason": "spring cleaning"}' })).status };
+    });
+    assert.equal(status, 200);
+    await one.page.waitForSelector('#restore', { state: 'visible' });
+    assert.match(await one.page.textContent('#problem p'), /deleted on the server \(“spring cleaning”\)/);
+    assert.deepEqual(await texts(one.page, 1), ['survivor']);
+    await one.page.click('#restore');
+    await allSent(one.page);
+    await one.page.waitForSelector('#problem', { state: 'hidden' });
+    const two = await openApp('gone@example.org');
+    assert.deepEqual(await texts(two.page, 1), ['survivor']);
+    await one.context.close();
+    await two.context.close();
+});
+
+for (const [name, width] of [['small phone', 320], ['phone', 390], ['desktop', 1200]]) {
+    test(`on a ${name} nothing is wider than the screen`, async () => {
+        const one = await openApp(`${width}.a.long.address.of.someone@department.example.org`,
+            { viewport: { width, height: 700 } });
+        await addNote(one.page, `${'long'.repeat(40)} words, and short ones`);
+        const overflow = () => one.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(await overflow() <= 0);
+        await one.page.click('li.note .delete');
+        await one.page.waitForSelector('#toast', { state: 'visible' });
+        assert.ok(await overflow() <= 0);
+        await one.page.click('#undo');
+        await allSent(one.page);
+        await one.context.close();
+    });
+}

@@ -3,9 +3,9 @@
  * to each other about notes never passes through here. */
 'use strict';
 
-const CACHE = 'notes-1';
+const CACHE = 'notes-2';
 const PATIENCE_MS = 3000; // a network that is slower than this counts as none
-const SHELL = ['./', 'notes.css', 'notes.js', 'store.js', 'icon.svg', '/syncclient.js'];
+const SHELL = ['./', 'notes.css', 'notes.js', 'merge.js', 'icon.svg', '/syncclient.js'];
 const addresses = new Set(SHELL.map(path => new URL(path, self.location).href));
 
 self.addEventListener('install', event => {
