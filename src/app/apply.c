@@ -50,7 +50,15 @@ static bool read_site(struct site *site, const struct settings *settings, struct
         client = found;
     if (!client)
         log_write(LOG_WARNING, "client_script: none was found, /syncclient.js is not served");
-    return site_open(site, client, settings->document_root, settings->public_url, error);
+    struct site_settings files = {
+        .client_path = client,
+        .document_root = settings->document_root,
+        .public_url = settings->public_url,
+        .connects = (const char *const *)settings->document_connect.items,
+        .connect_count = settings->document_connect.count,
+    };
+
+    return site_open(site, &files, error);
 }
 
 /* Keys that end with the process stay the same at a reload, or everybody would be logged out. */

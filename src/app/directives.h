@@ -28,6 +28,7 @@ struct settings {
     struct conf_list allow_audience, oidc_issuer;
     uint64_t oidc_token_age;
     char *document_root, *client_script;
+    struct conf_list document_connect;
     uint64_t max_connections, max_connections_per_address, max_header_bytes, max_body_memory;
     bool proxy_protocol;
     uint64_t idle_timeout, header_timeout, transfer_timeout;

@@ -109,6 +109,16 @@ const struct conf_directive directives[] = {
      .values = "DIRECTORY",
      .help = "A directory with an app, served beside the API. It is read into memory at the "
              "start and at each reload; hidden files and links are left out."},
+    {.name = "document_connect",
+     .type = CONF_LIST,
+     .offset = FIELD(document_connect),
+     .fallback = "",
+     .check = check_origin,
+     .reloads = true,
+     .values = "https://HOST ...",
+     .help = "Other servers that the pages of document_root may talk to, such as the server that "
+             "a user moves to, or the issuer of a login. Everything else but this server is shut "
+             "to them."},
     {.name = "client_script",
      .type = CONF_TEXT,
      .offset = FIELD(client_script),

@@ -287,22 +287,28 @@ static struct str origin_of(const char *url)
     return str_slice(text, 0, start + str_find_byte(rest, '/'));
 }
 
-static bool make_csp(struct site *site, const char *public_url, struct error *error)
+static void allow_connect(struct buf *csp, struct str origin)
+{
+    buf_append_byte(csp, ' ');
+    buf_append(csp, origin);
+}
+
+static bool make_csp(struct site *site, const struct site_settings *settings, struct error *error)
 {
     buf_append(&site->csp, STR(csp_text));
-    if (public_url) {
-        buf_append_byte(&site->csp, ' ');
-        buf_append(&site->csp, origin_of(public_url));
-    }
+    if (settings->public_url)
+        allow_connect(&site->csp, origin_of(settings->public_url));
+    for (size_t i = 0; i < settings->connect_count; i++)
+        allow_connect(&site->csp, str_of(settings->connects[i]));
     return buf_ok(&site->csp, error);
 }
 
-bool site_open(struct site *site, const char *client_path, const char *document_root,
-               const char *public_url, struct error *error)
+bool site_open(struct site *site, const struct site_settings *settings, struct error *error)
 {
     *site = (struct site){0};
-    if (table_init(&site->files, error) && make_csp(site, public_url, error) &&
-        read_client(site, client_path, error) && read_root(site, document_root, error))
+    if (table_init(&site->files, error) && make_csp(site, settings, error) &&
+        read_client(site, settings->client_path, error) &&
+        read_root(site, settings->document_root, error))
         return true;
     site_close(site);
     return false;

@@ -49,11 +49,19 @@ struct site {
     struct site_content *client_content; /* and the client with it; NULL: none yet */
 };
 
-/* client_path: syncclient.js, NULL for none. document_root: NULL for none. public_url: where else
- * than on their own origin pages may find the server, NULL for nowhere. Blocks; start and reload
- * only. Errors name the file, and the limit that it exceeds. */
-MUST_CHECK bool site_open(struct site *site, const char *client_path, const char *document_root,
-                          const char *public_url, struct error *error);
+/* Nothing of it is kept. */
+struct site_settings {
+    const char *client_path;     /* syncclient.js; NULL: none is served */
+    const char *document_root;   /* NULL: no files are served */
+    const char *public_url;      /* where else than on their own origin pages may find the server;
+                                    NULL: nowhere */
+    const char *const *connects; /* origins of others that pages may talk to */
+    size_t connect_count;
+};
+
+/* Blocks; start and reload only. Errors name the file, and the limit that it exceeds. */
+MUST_CHECK bool site_open(struct site *site, const struct site_settings *settings,
+                          struct error *error);
 void site_close(struct site *site); /* harmless twice, and on all-zero */
 
 /* "/dir/" finds "/dir/index.html". NULL: there is none. path is percent-decoded. */

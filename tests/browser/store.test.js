@@ -413,20 +413,22 @@ test('with a passphrase the server never sees what is in an object', async () =>
     for (const device of [one, two, three, four]) await device.close();
 });
 
-test('an app moves from one server to another', async () => {
-    const other = await startServer({ conf: conf(`allow_origin ${proxy.url}\n`) });
+/* What a page may talk to is said by the server that it comes from: here nothing stands between. */
+test('an app moves from one server to another, which its own server has to allow', async () => {
+    const home = await startServer({ conf: conf() });
+    const other = await startServer({ conf: conf(`allow_origin ${home.url}\n`) });
     const email = newUser();
-    const one = await openDevice({ email });
+    const one = await openDevice({ email, token: home.devToken }, home);
     await one.put('a', 1);
     await one.put('b', 2);
     await one.sent();
     await one.remove('b');
-    await one.run(() => sync.close());
-    await one.run(async ({ url, token, email: address }) => {
+    const move = () => one.run(async ({ url, token, email: address }) => {
         const login = (name, base, secret) => new Sync.DevAuthenticator(base + '/verify',
             new Sync.LocalStorage(name), secret);
         const here = { appName: 'test', authenticator: sync.authenticator };
         const there = { serverUrl: url, appName: 'test', authenticator: login('there::', url, token) };
+        await sync.close();
         window.multi = new Sync.Multi([here, there], store);
         await multi.syncs[1].request({ email: address });
         sync = multi.syncs[0];
@@ -436,11 +438,19 @@ test('an app moves from one server to another', async () => {
         await store.put(note('c', 3));
         await untilSent();
     }, { url: other.url, token: other.devToken, email });
+    await assert.rejects(move(), /cannot be reached/);
+    fs.appendFileSync(home.confFile, `document_connect ${other.url}\n`);
+    home.signal('SIGHUP');
+    await home.waitForLog(/reload: done/);
+    await one.page.reload();
+    await one.run((given) => openStore(given), one.options);
+    await move();
     const two = await openDevice({ email, token: other.devToken }, other);
     await two.sees('a=1', 'c=3');
     await one.close();
     await two.close();
     await other.stop();
+    await home.stop();
 });
 
 test('the React hooks render again when something changes', async () => {

@@ -58,8 +58,6 @@ class Proxy {
         upstream.on('response', async (answer) => {
             if (typeof rule === 'function') await rule();
             if (rule === 'lose' || typeof rule === 'function') return void request.socket.destroy();
-            /* a page may talk to several servers here */
-            delete answer.headers['content-security-policy'];
             response.writeHead(answer.statusCode, answer.headers);
             answer.pipe(response);
         });

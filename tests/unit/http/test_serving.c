@@ -27,13 +27,15 @@ static void tear_down(void)
 static void serve_folder(void)
 {
     struct error error;
+    struct site_settings settings = {.client_path = folder_path(&folder, ".client"),
+                                     .document_root = folder.path};
 
     site_close(&wire.site);
     folder_write(&folder, "index.html", STR("<p>top"));
     folder_write(&folder, "a b.js", STR("let it;"));
     folder_write(&folder, "empty.css", STR(""));
     folder_write(&folder, ".client", STR("Sync.baseUrl = null;"));
-    ck_assert(site_open(&wire.site, folder_path(&folder, ".client"), folder.path, NULL, &error));
+    ck_assert(site_open(&wire.site, &settings, &error));
 }
 
 static const char *ask(const char *head)

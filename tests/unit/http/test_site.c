@@ -27,16 +27,23 @@ static void tear_down(void)
     folder_remove(&folder);
 }
 
+static bool open_site(const char *client, const char *root, const char *public_url)
+{
+    struct site_settings settings = {
+        .client_path = client, .document_root = root, .public_url = public_url};
+
+    return site_open(&site, &settings, &error);
+}
+
 static void open_root(void)
 {
-    ck_assert_msg(site_open(&site, NULL, folder.path, NULL, &error), "%s", error.message);
+    ck_assert_msg(open_site(NULL, folder.path, NULL), "%s", error.message);
 }
 
 static void open_client(const char *script)
 {
     folder_write(&folder, "client", str_of(script));
-    ck_assert_msg(site_open(&site, folder_path(&folder, "client"), NULL, NULL, &error), "%s",
-                  error.message);
+    ck_assert_msg(open_site(folder_path(&folder, "client"), NULL, NULL), "%s", error.message);
 }
 
 static void check_text(const struct site_content *content, const char *text)
@@ -123,7 +130,7 @@ START_TEST(test_site_refuses_more_bytes_than_it_may_hold)
 {
     folder_write(&folder, "big", STR(""));
     ck_assert_int_eq(truncate(folder_path(&folder, "big"), SITE_BYTES_MOST + 1), 0);
-    ck_assert(!site_open(&site, NULL, folder.path, NULL, &error));
+    ck_assert(!open_site(NULL, folder.path, NULL));
     ck_assert_int_eq(error.code, ERROR_CONF);
     ck_assert_ptr_nonnull(strstr(error.message, "/big"));
     ck_assert_ptr_nonnull(strstr(error.message, "67108864"));
@@ -142,9 +149,9 @@ END_TEST
 
 START_TEST(test_site_names_what_cannot_be_read)
 {
-    ck_assert(!site_open(&site, NULL, folder_path(&folder, "none"), NULL, &error));
+    ck_assert(!open_site(NULL, folder_path(&folder, "none"), NULL));
     ck_assert_ptr_nonnull(strstr(error.message, "document_root"));
-    ck_assert(!site_open(&site, folder_path(&folder, "none"), NULL, NULL, &error));
+    ck_assert(!open_site(folder_path(&folder, "none"), NULL, NULL));
     ck_assert_ptr_nonnull(strstr(error.message, "client_script"));
 }
 END_TEST
@@ -179,7 +186,7 @@ END_TEST
 START_TEST(test_site_refuses_a_client_without_the_mark)
 {
     folder_write(&folder, "client", STR("nothing of the kind"));
-    ck_assert(!site_open(&site, folder_path(&folder, "client"), NULL, NULL, &error));
+    ck_assert(!open_site(folder_path(&folder, "client"), NULL, NULL));
     ck_assert_int_eq(error.code, ERROR_CONF);
 }
 END_TEST
@@ -188,14 +195,14 @@ START_TEST(test_site_refuses_a_client_that_is_too_large)
 {
     folder_write(&folder, "client", STR("Sync.baseUrl = null;"));
     ck_assert_int_eq(truncate(folder_path(&folder, "client"), (4 << 20) + 1), 0);
-    ck_assert(!site_open(&site, folder_path(&folder, "client"), NULL, NULL, &error));
+    ck_assert(!open_site(folder_path(&folder, "client"), NULL, NULL));
     ck_assert_ptr_nonnull(strstr(error.message, "more than 4194304 bytes"));
 }
 END_TEST
 
 START_TEST(test_site_without_a_client_says_so)
 {
-    ck_assert(site_open(&site, NULL, NULL, NULL, &error));
+    ck_assert(open_site(NULL, NULL, NULL));
     ck_assert_ptr_null(site_find_client(&site, STR("http://a"), &error));
     ck_assert_int_eq(error.code, ERROR_NOT_FOUND);
 }
@@ -214,11 +221,24 @@ END_TEST
 
 START_TEST(test_site_lets_pages_reach_the_public_url)
 {
-    ck_assert(site_open(&site, NULL, NULL, "https://sync.example/base", &error));
+    ck_assert(open_site(NULL, NULL, "https://sync.example/base"));
     ck_assert(str_ends_with(buf_str(&site.csp), STR("connect-src 'self' https://sync.example")));
     site_close(&site);
-    ck_assert(site_open(&site, NULL, NULL, NULL, &error));
+    ck_assert(open_site(NULL, NULL, NULL));
     ck_assert(str_ends_with(buf_str(&site.csp), STR("connect-src 'self'")));
+}
+END_TEST
+
+START_TEST(test_site_lets_pages_talk_to_the_servers_that_are_named_and_to_no_other)
+{
+    const char *connects[] = {"https://other.example", "http://127.0.0.1:8089"};
+    struct site_settings settings = {
+        .public_url = "https://sync.example", .connects = connects, .connect_count = 2};
+
+    ck_assert(site_open(&site, &settings, &error));
+    ck_assert(str_ends_with(buf_str(&site.csp),
+                            STR("connect-src 'self' https://sync.example https://other.example "
+                                "http://127.0.0.1:8089")));
 }
 END_TEST
 
@@ -252,6 +272,7 @@ Suite *suite_site(void)
     tcase_add_test(tcase, test_site_without_a_client_says_so);
     tcase_add_test(tcase, test_site_invariant_2_held_content_outlives_the_site);
     tcase_add_test(tcase, test_site_lets_pages_reach_the_public_url);
+    tcase_add_test(tcase, test_site_lets_pages_talk_to_the_servers_that_are_named_and_to_no_other);
     tcase_add_test(tcase, test_site_closes_twice);
     suite_add_tcase(suite, tcase);
     return suite;

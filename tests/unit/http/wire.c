@@ -68,7 +68,7 @@ void wire_open(struct wire *wire)
     ck_assert(loop_open(&wire->loop, &error));
     wire->loop.turn_ended = read_answer;
     wire->loop.turn_context = wire;
-    ck_assert(site_open(&wire->site, NULL, NULL, NULL, &error));
+    ck_assert(site_open(&wire->site, &(struct site_settings){0}, &error));
     ck_assert(http_open(&wire->http, &services, routes_public, &error));
     ck_assert(http_open(&wire->admin, &services, routes_admin, &error));
     ck_assert(http_listen(&wire->http, "127.0.0.1:0", false, &error));
