@@ -160,14 +160,11 @@ static void run_job(struct offload_job *offload_job)
         job->error.code = ERROR_NONE;
 }
 
-static void finish_job(struct offload_job *offload_job)
+/* Tells whoever waits, and frees the job. */
+static void end_job(struct revocation_job *job)
 {
-    struct revocation_job *job = OWNER_OF(offload_job, struct revocation_job, job);
     struct revocation *revocation = job->revocation;
-    struct error cause;
 
-    if (job->error.code == ERROR_NONE && !read_on(job->revocations, &cause))
-        job->error = cause;
     if (revocation) {
         revocation->job = NULL;
         revocation->is_there = job->is_there;
@@ -175,6 +172,48 @@ static void finish_job(struct offload_job *offload_job)
         operation_end(&revocation->operation);
     }
     free(job);
+}
+
+static struct revocation_job *take_waiting(struct revocations *revocations)
+{
+    struct list *first = revocations->waiting.next;
+
+    list_remove(first);
+    return OWNER_OF(first, struct revocation_job, job.link);
+}
+
+static void add_next(struct revocations *revocations)
+{
+    if (revocations->is_adding || list_is_empty(&revocations->waiting))
+        return;
+    revocations->is_adding = true;
+    offload_submit(revocations->helpers, &take_waiting(revocations)->job);
+}
+
+/* What one could not do within its time the next would not do within the same again. */
+static void give_up_waiting(struct revocations *revocations, const struct error *error)
+{
+    while (!list_is_empty(&revocations->waiting)) {
+        struct revocation_job *job = take_waiting(revocations);
+
+        job->error = *error;
+        end_job(job);
+    }
+}
+
+static void finish_job(struct offload_job *offload_job)
+{
+    struct revocation_job *job = OWNER_OF(offload_job, struct revocation_job, job);
+    struct revocations *revocations = job->revocations;
+    struct error cause;
+
+    if (job->error.code == ERROR_NONE && !read_on(revocations, &cause))
+        job->error = cause;
+    if (job->error.code == ERROR_BUSY)
+        give_up_waiting(revocations, &job->error);
+    revocations->is_adding = false;
+    end_job(job);
+    add_next(revocations);
 }
 
 static void give_up(struct operation *operation)
@@ -201,7 +240,8 @@ static enum step add(struct revocations *revocations, struct revocation *revocat
                                    .offset = revocations->offset,
                                    .record = *record};
     enum step outcome = operation_begin(&revocation->operation, task, give_up);
-    offload_submit(revocations->helpers, &job->job);
+    list_append(&revocations->waiting, &job->job.link);
+    add_next(revocations);
     return outcome;
 }
 
@@ -248,6 +288,7 @@ bool revocations_open(struct revocations *revocations, struct disk *disk, struct
 {
     *revocations = (struct revocations){
         .disk = disk, .news = news, .helpers = helpers, .tidy_count = FIRST_TIDY};
+    list_init(&revocations->waiting);
     if (!table_init(&revocations->table, error))
         return false;
     if (news)

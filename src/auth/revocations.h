@@ -5,7 +5,8 @@
  *                      -> revocations_close
  *
  * Looking is a read of memory unless somebody has added something. Adding is done by a helper
- * thread, as it waits for the disk; a task waits for it. */
+ * thread, as it waits for the disk; a task waits for it. One is added at a time: they would only
+ * wait for each other's lock, with threads that the journal needs. */
 #ifndef AUTH_REVOCATIONS_H
 #define AUTH_REVOCATIONS_H
 
@@ -19,6 +20,8 @@ struct revocations {
     struct disk *disk;
     struct news *news; /* NULL: no other server */
     struct offload *helpers;
+    struct list waiting; /* to be added, after the one that is */
+    bool is_adding;
     struct table table;
     uint64_t offset;   /* how far the list has been read */
     uint64_t seen;     /* of the news, when it was */

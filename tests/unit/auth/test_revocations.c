@@ -4,6 +4,7 @@
 #include "ground.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include <check.h>
@@ -164,6 +165,56 @@ START_TEST(test_revocations_let_a_proof_be_used_once_though_it_comes_twice_at_a_
 }
 END_TEST
 
+static struct revocation several[20];
+
+static enum step add_several(struct task *task)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        token.session[0] = (char)('B' + i);
+        ck_assert_int_eq(revocations_add_session(&ground.revocations, &several[i], &token, task),
+                         STEP_WAIT);
+        ck_assert_uint_eq(ground.helpers.unfinished, 1);
+    }
+    return STEP_WAIT;
+}
+
+START_TEST(test_revocations_are_added_one_at_a_time_and_all)
+{
+    ck_assert_int_eq(ground_run(add_several).code, ERROR_NONE);
+    for (unsigned i = 0; i < 20; i++) {
+        ck_assert_int_eq(several[i].error.code, ERROR_NONE);
+        token.session[0] = (char)('B' + i);
+        ck_assert(is_out());
+    }
+    ck_assert_uint_eq(ground.revocations.offset, 16 + 20 * 40);
+}
+END_TEST
+
+static atomic_uint lock_tries;
+
+static int never_lock(struct disk *disk, int fd)
+{
+    (void)disk;
+    (void)fd;
+    lock_tries++;
+    return -EAGAIN;
+}
+
+START_TEST(test_revocations_wait_together_for_a_list_that_somebody_keeps_locked)
+{
+    int (*lock)(struct disk *, int) = ground.calls.lock;
+
+    ground.calls.lock = never_lock;
+    ck_assert_int_eq(ground_run(add_several).code, ERROR_NONE);
+    for (unsigned i = 0; i < 20; i++)
+        ck_assert_int_eq(several[i].error.code, ERROR_BUSY);
+    ck_assert_uint_eq(lock_tries, 500);
+    ground.calls.lock = lock;
+    add(add_session);
+    ck_assert(is_out());
+}
+END_TEST
+
 START_TEST(test_revocations_change_their_version_when_somebody_is_out)
 {
     uint64_t version = ground.revocations.version;
@@ -238,6 +289,8 @@ Suite *suite_revocations(void)
     tcase_add_test(cases, test_revocations_let_a_proof_be_used_once);
     tcase_add_test(cases,
                    test_revocations_let_a_proof_be_used_once_though_it_comes_twice_at_a_time);
+    tcase_add_test(cases, test_revocations_are_added_one_at_a_time_and_all);
+    tcase_add_test(cases, test_revocations_wait_together_for_a_list_that_somebody_keeps_locked);
     tcase_add_test(cases, test_revocations_change_their_version_when_somebody_is_out);
     tcase_add_test(cases, test_revocations_forget_what_has_expired);
     tcase_add_test(cases, test_revocations_say_when_they_could_not_be_written);
