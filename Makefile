@@ -92,7 +92,8 @@ TEST_SOURCES    := $(UNIT_SOURCES) $(FUZZ_SOURCES) $(BENCH_SOURCES) $(FAULT_SOUR
                    $(TORTURE_SOURCES)
 HEADERS         := $(wildcard src/*/*.h)
 TEST_HEADERS    := $(wildcard tests/unit/*/*.h tests/fuzz/*.h tests/bench/*.h tests/torture/*.h)
-SCRIPTS         := $(wildcard .ci/run deps/install scripts/* tests/lint/run tests/bench/polls tests/bench/appends)
+SCRIPTS         := $(wildcard .ci/run deps/install scripts/* tests/lint/run) \
+                   $(addprefix tests/bench/,polls reads appends logins)
 PROGRAMS        := $(if $(wildcard src/main.c),$(BIN)/cutoutd)
 PROGRAMS        += $(if $(wildcard src/tools/cutoutctl.c),$(BIN)/cutoutctl)
 
@@ -402,6 +403,7 @@ bench:
 	$(Q)BENCH_DIR=$(abspath $(BUILD)) tests/bench/polls
 	$(Q)BENCH_DIR=$(abspath $(BUILD)) tests/bench/reads
 	$(Q)BENCH_DIR=$(abspath $(BUILD)) tests/bench/appends
+	$(Q)BENCH_DIR=$(abspath $(BUILD)) tests/bench/logins
 
 $(BUILD)/bench-%: $(BUILD)/tests/bench/%.o $(call archives,app)
 	$(call say,LD,$@)
